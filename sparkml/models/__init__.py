@@ -1,0 +1,1 @@
+"""What a model on disk is: its files, its flavor, its signature."""
