@@ -33,9 +33,11 @@ Status 0 is success, 1 an unexpected error, 130 an interruption (Ctrl-C), 143 a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class SparkMLError(Exception):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NullKind = Literal["propagate", "model", "fill", "quarantine", "fail"]
 
@@ -59,9 +61,9 @@ class NullPolicy:
 class ModelSpec:
     """One model version, described: what it is, what it takes and gives, and its exact bytes.
 
-    `name` is the model's name and the name of its output column. `uri` is the resolved address: an
-    alias has become a version. `digest` is the SHA-256 over every file. `nulls` maps an input column
-    to its policy; the key `"*"` holds the default.
+    `name` is the model's name and the name of its output column. `uri` is the resolved address:
+    an alias has become a version. `digest` is the SHA-256 over every file. `nulls` maps an input
+    column to its policy; the key `"*"` holds the default.
     """
 
     name: str

@@ -1,26 +1,30 @@
-"""What every flavor gives: a `Predictor`, one Arrow batch in, one Arrow array per output out."""
+"""What every flavor gives: an open model, and a `Predictor` that scores Arrow batches with it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pyarrow as pa
 
-    from sparkml.spec import Field, ModelSpec
+    from sparkml.models.mlmodel import MLmodel
+    from sparkml.spec import Field, Signature
 
 
 class Predictor(Protocol):
-    """A loaded model.
+    """A loaded model, bound to a signature.
 
     Its laws (`sparkml.testing` checks them): as many rows out as in, in the same order; the same
     numbers however the rows are batched; no state between calls; an empty batch is fine.
     """
 
-    takes_nan: bool
-    """Whether the model itself accepts NaN in a feature."""
+    @property
+    def takes_nan(self) -> bool:
+        """Whether the model itself accepts missing values in its features."""
+        ...
 
     def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """The outputs of `batch`, in the order and the types of `signature.outputs`.
@@ -31,13 +35,51 @@ class Predictor(Protocol):
         ...
 
 
+class OpenModel(Protocol):
+    """A model that a flavor opened, before anybody has decided on its signature."""
+
+    @property
+    def inputs(self) -> tuple[Field, ...]:
+        """The columns that the model itself says it takes; empty where it does not tell."""
+        ...
+
+    @property
+    def hint(self) -> str:
+        """The line to write where `inputs` is empty."""
+        ...
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """Library versions that differ from those it was saved with, seen while opening it."""
+        ...
+
+    def outputs(self, inputs: tuple[Field, ...], recorded: tuple[Field, ...]) -> tuple[Field, ...]:
+        """What it gives for `inputs`; `recorded` is what MLflow wrote down. Empty if unknown."""
+        ...
+
+    def predictor(self, signature: Signature, params: Mapping[str, Any]) -> Predictor:
+        """The model as it scores batches of `signature`.
+
+        Raises:
+            SignatureError: the columns are not those that the model was trained on.
+        """
+        ...
+
+
 class Flavor(Protocol):
     """What a flavor's module offers; each is one row of `sparkml.models.FLAVORS`."""
 
-    def signature(self, folder: Path, spec: ModelSpec) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
-        """The inputs and the outputs that the model itself tells; empty where it does not."""
+    def runs_code(self, folder: Path, description: MLmodel | None) -> str:
+        """Why opening these files runs code that they hold; empty where it cannot."""
         ...
 
-    def load(self, folder: Path, spec: ModelSpec) -> Predictor:
-        """The model in `folder`, opened."""
+    def open_model(
+        self, folder: Path, description: MLmodel | None, model_config: Mapping[str, Any]
+    ) -> OpenModel:
+        """The model in `folder`, opened. `description` is its `MLmodel` file, where it has one.
+
+        Raises:
+            ModelUnreadable: the library cannot open it.
+            ExtraMissing: the library is not installed.
+        """
         ...

@@ -1,0 +1,45 @@
+# The targets a person types. Each is a thin call: the work is in tools/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# spark-submit asks the first python3 on PATH where Spark is, so the environment comes first; and
+# another Spark of this machine must not answer in its place.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON VIRTUAL_ENV
+
+.PHONY: help setup demo test lint fmt bench matrix lock clean
+
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup:  ## build .venv from the lock, find or install Java, fetch the Delta jars
+	@tools/setup.sh
+
+demo: setup  ## train, register and score on real data, and show the result
+	@.venv/bin/python -m tools.demo $(DEMO_ARGS)
+
+test: setup  ## run the tests (PYTEST_ARGS="-k name" for some)
+	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: setup  ## ruff, mypy and the import contracts; all of them, even if one fails
+	@tools/lint.sh
+
+fmt: setup  ## format, and mend what ruff can mend
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+bench: setup  ## measure (BENCH_ARGS="--rows 2000000")
+	@.venv/bin/python benchmarks/run.py $(BENCH_ARGS)
+
+matrix: setup  ## run the Spark tests on each row of tools/matrix/rows.txt (slow)
+	@tools/matrix.sh $(MATRIX_ARGS)
+
+lock:  ## resolve requirements.lock anew from pyproject.toml
+	@tools/lock.sh
+
+clean:  ## remove everything that make made
+	@rm -rf .venv .venv-matrix .jars .cache .demo .pytest_cache .mypy_cache .ruff_cache \
+	    .import_linter_cache .hypothesis build dist spark-warehouse metastore_db derby.log
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,153 @@
+"""`make bench`: ours beside the peers, interleaved, medians; writes JSON with machine and versions.
+
+python -m benchmarks.run                                   2 million rows, 3 rounds
+python -m benchmarks.run --rows 200000 --rounds 1 --models LR --out /tmp/quick.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks import limit
+from benchmarks.contenders import CONTENDERS, EMPTY_TASKS, TASK_COSTS
+from benchmarks.data import make_models, model_folder, table_folder
+from benchmarks.table import render
+
+HOME = Path(".cache/benchmarks")
+RESULTS = Path("benchmarks/results.json")
+LIMIT = "limit: pyarrow + predict"
+
+
+class Session:
+    """A benchmark session in a process of its own."""
+
+    def __init__(self, kind: str) -> None:
+        HOME.mkdir(parents=True, exist_ok=True)
+        self._log = (HOME / f"{kind}.log").open("wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.session", kind],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+
+    def seconds(self, kind: str, name: str, table: Path, model: Path) -> float:
+        """The wall time of one run."""
+        order = {"set": kind, "name": name, "table": str(table), "model": str(model)}
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith('{"seconds"'):
+                return float(json.loads(line)["seconds"])
+        raise SystemExit(f"{name} failed: see {self._log.name}")
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+        self._log.close()
+
+
+def bench(
+    rows: Annotated[int, typer.Option(help="Rows of the table.")] = 2_000_000,
+    rounds: Annotated[int, typer.Option(help="Counted runs of each contender.")] = 3,
+    models: Annotated[str, typer.Option(help="Comma-separated: LR,GBT,HGB,RF.")] = "LR,GBT,HGB,RF",
+    out: Annotated[Path, typer.Option(help="Where the figures go, as JSON.")] = RESULTS,
+) -> None:
+    """Compare; print the table and write the figures."""
+    table = table_folder(HOME, rows)
+    chosen = [name for name in make_models() if name in models.split(",")]
+    sessions = {kind: Session(kind) for kind in ("ours", "stock")}
+    workers = limit.pool()
+    results: dict[str, Any] = {}
+    for name in chosen:
+        model = model_folder(HOME, name)
+        times: dict[str, list[float]] = {c: [] for c in [*CONTENDERS, LIMIT]}
+        for round_ in range(rounds + 1):  # the first is a warm-up, not counted
+            for contender, (kind, _) in CONTENDERS.items():
+                taken = sessions[kind].seconds("scoring", contender, table, model)
+                _keep(times[contender], taken, round_, f"{name} {contender}")
+            started = time.perf_counter()
+            assert limit.run(workers, table, model) == rows
+            _keep(times[LIMIT], time.perf_counter() - started, round_, f"{name} {LIMIT}")
+        results[name] = times
+    tasks = _task_costs(sessions, table, model_folder(HOME, chosen[0]), rounds)
+    for session in sessions.values():
+        session.close()
+    workers.shutdown()
+    figures = {
+        "machine": _machine(),
+        "rows": rows,
+        "rounds": rounds,
+        "seconds": results,
+        "ms_per_empty_task": tasks,
+    }
+    out.write_text(json.dumps(figures, indent=2) + "\n")
+    print(render(figures))
+
+
+def _keep(times: list[float], taken: float, round_: int, what: str) -> None:
+    print(
+        f"{'warm-up' if not round_ else f'round {round_}'}  {what}: {taken:.2f} s", file=sys.stderr
+    )
+    if round_:
+        times.append(taken)
+
+
+def _task_costs(
+    sessions: dict[str, Session], table: Path, model: Path, rounds: int
+) -> dict[str, float]:
+    taken: dict[str, list[float]] = {name: [] for name in TASK_COSTS}
+    for round_ in range(rounds + 1):
+        for name, (kind, _) in TASK_COSTS.items():
+            seconds = sessions[kind].seconds("tasks", name, table, model)
+            _keep(taken[name], seconds, round_, f"{EMPTY_TASKS} empty tasks, {name}")
+    cores = os.cpu_count() or 1
+    return {
+        name: round(statistics.median(times) * 1_000 * cores / EMPTY_TASKS, 1)
+        for name, times in taken.items()
+    }
+
+
+def _machine() -> dict[str, Any]:
+    model = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    names = (
+        "pyspark",
+        "delta-spark",
+        "mlflow-skinny",
+        "scikit-learn",
+        "pyarrow",
+        "numpy",
+        "pandas",
+    )
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
+
+
+if __name__ == "__main__":
+    typer.run(bench)

@@ -1,0 +1,279 @@
+"""Between a `Signature` and Arrow: type names, the table of casts, inputs by name, the matrix.
+
+The casts, `CASTS`, are decided from the types alone, on the driver and before any task: what a
+column's type is allowed to become, and what that costs. What is not in the table is refused; the
+way round it is an explicit `cast` in the job's steps, where the reader of the config can see it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sparkml.errors import SignatureError, did_you_mean
+from sparkml.spec import Field, Signature
+
+EXACT = "exact"
+NEAREST_DOUBLE = "nearest double: integers beyond 2^53 are rounded"
+NEAREST_FLOAT = "nearest float: about 7 significant digits are kept"
+ZERO_ONE = "false is 0, true is 1"
+DENSE = "the vector's values, zeros written out"
+
+CASTS: dict[str, dict[str, str]] = {
+    "double": {
+        **dict.fromkeys(("int8", "int16", "int32", "float", "double"), EXACT),
+        **dict.fromkeys(("int64", "decimal"), NEAREST_DOUBLE),
+        "bool": ZERO_ONE,
+    },
+    "float": {
+        **dict.fromkeys(("int8", "int16", "float"), EXACT),
+        **dict.fromkeys(("int32", "int64", "double", "decimal"), NEAREST_FLOAT),
+        "bool": ZERO_ONE,
+    },
+    "int64": {
+        **dict.fromkeys(("int8", "int16", "int32", "int64", "integer decimal"), EXACT),
+        "bool": ZERO_ONE,
+    },
+    "int32": {**dict.fromkeys(("int8", "int16", "int32"), EXACT), "bool": ZERO_ONE},
+    "int16": dict.fromkeys(("int8", "int16"), EXACT),
+    "int8": {"int8": EXACT},
+    "bool": {"bool": EXACT},
+    "string": {"string": EXACT},
+    "binary": {"binary": EXACT},
+    "date": {"date": EXACT},
+    "timestamp": {"timestamp": EXACT, "timestamp_ntz": "read as UTC", "date": "midnight UTC"},
+    "timestamp_ntz": {
+        "timestamp_ntz": EXACT,
+        "timestamp": "its UTC wall clock",
+        "date": "midnight",
+    },
+    "decimal": {"decimal": EXACT, "integer decimal": EXACT},
+}
+"""Target kind -> source kind -> what the cast does to a value. Lists: by their elements."""
+
+_SIMPLE = {
+    "int": pa.int32(), "long": pa.int64(), "boolean": pa.bool_(), "date": pa.date32(),
+    "bytes": pa.binary(), "timestamp": pa.timestamp("us", "UTC"),
+    "timestamp_ntz": pa.timestamp("us"), "date32[day]": pa.date32(),
+}  # fmt: skip
+_LIST = re.compile(r"^(?:large_)?list<(?:(?:item|element): )?(.+?)(?: not null)?>$")
+_DECIMAL = re.compile(r"^decimal(?:128)?\((\d+), ?(-?\d+)\)$")
+_TIMESTAMP = re.compile(r"^timestamp\[(s|ms|us|ns)(?:, tz=([^]]+))?\]$")
+
+
+def to_arrow_type(name: str) -> pa.DataType:
+    """The Arrow type that a `Field.type` names, e.g. `double`, `list<double>`, `decimal128(9, 2)`.
+
+    Raises:
+        SignatureError: no such type.
+    """
+    if name in _SIMPLE:
+        return _SIMPLE[name]
+    if found := _LIST.match(name):
+        return pa.list_(to_arrow_type(found[1]))
+    if found := _DECIMAL.match(name):
+        return pa.decimal128(int(found[1]), int(found[2]))
+    if found := _TIMESTAMP.match(name):
+        return pa.timestamp("us", found[2])
+    try:
+        return pa.type_for_alias(name)
+    except ValueError:
+        known = [*CASTS, "list<double>", "decimal128(9, 2)"]
+        raise SignatureError(
+            f"unknown type '{name}'", where="signature", fix=did_you_mean(name, known)
+        ) from None
+
+
+def input_schema(signature: Signature) -> pa.Schema:
+    """The Arrow schema of a model's inputs, in the model's order."""
+    return pa.schema([pa.field(f.name, to_arrow_type(f.type)) for f in signature.inputs])
+
+
+def kind(dtype: pa.DataType) -> str:
+    """The family of a type: a key of `CASTS`, or `list`, `vector`, or the type's own name."""
+    if pa.types.is_decimal(dtype):
+        whole = dtype.scale == 0 and dtype.precision <= 18
+        return "integer decimal" if whole else "decimal"
+    if pa.types.is_timestamp(dtype):
+        return "timestamp" if dtype.tz else "timestamp_ntz"
+    if is_vector(dtype):
+        return "vector"
+    for name, matches in (
+        ("date", pa.types.is_date),
+        ("string", lambda t: pa.types.is_string(t) or pa.types.is_large_string(t)),
+        ("binary", lambda t: pa.types.is_binary(t) or pa.types.is_large_binary(t)),
+        ("list", is_list),
+    ):
+        if matches(dtype):
+            return name
+    return str(dtype)
+
+
+def is_list(dtype: pa.DataType) -> bool:
+    """Whether a type is one of Arrow's list types."""
+    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(test(dtype) for test in tests)
+
+
+def is_vector(dtype: pa.DataType) -> bool:
+    """Whether a type is what a Spark ML vector becomes in Arrow."""
+    names = ["type", "size", "indices", "values"]
+    return (
+        pa.types.is_struct(dtype)
+        and [dtype.field(i).name for i in range(dtype.num_fields)] == names
+    )
+
+
+def cast_rule(source: pa.DataType, target: pa.DataType) -> str | None:
+    """What the cast from `source` to `target` does to a value; None where it is refused."""
+    if is_list(target):
+        if is_vector(source):
+            return DENSE if pa.types.is_floating(target.value_type) else None
+        return cast_rule(source.value_type, target.value_type) if is_list(source) else None
+    wanted = kind(target)
+    given = kind(source)
+    if wanted == "integer decimal" and given == "decimal":
+        return None
+    rules = CASTS.get(wanted.removeprefix("integer "), {})
+    return rules.get(given) or rules.get(given.removeprefix("integer "))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """How a column of the table meets one input of the model; `rule` says what the cast does."""
+
+    name: str
+    source: str
+    target: str
+    rule: str
+
+
+def bind(schema: pa.Schema, signature: Signature, *, where: str) -> tuple[Binding, ...]:
+    """How the columns of `schema` meet the inputs of `signature`; order is irrelevant.
+
+    Extra columns are ignored; an absent column that is not required becomes null.
+
+    Raises:
+        SignatureError: columns are missing or have a type that `CASTS` refuses; all at once.
+    """
+    bound: list[Binding] = []
+    problems: list[str] = []
+    fix = ""
+    for wanted in signature.inputs:
+        if schema.names.count(wanted.name) > 1:
+            problems.append(f"column '{wanted.name}' occurs twice")
+        elif wanted.name not in schema.names:
+            if wanted.required:
+                near = did_you_mean(wanted.name, schema.names)
+                problems.append(f"column '{wanted.name}' is missing ({near})")
+                fix = fix or "rename the column in a step, or choose the right source"
+        else:
+            given = schema.field(wanted.name).type
+            target = to_arrow_type(wanted.type)
+            rule = cast_rule(given, target)
+            if rule is None:
+                problems.append(f"column '{wanted.name}' is {given}, the model takes {wanted.type}")
+                fix = fix or f"cast it in a step, e.g. CAST(`{wanted.name}` AS {wanted.type})"
+            else:
+                bound.append(
+                    Binding(name=wanted.name, source=str(given), target=wanted.type, rule=rule)
+                )
+    if problems:
+        raise SignatureError("; ".join(problems), where=where, fix=fix)
+    return tuple(bound)
+
+
+def select(batch: pa.RecordBatch, signature: Signature, *, where: str) -> pa.RecordBatch:
+    """The model's inputs out of `batch`: by name, in the model's order, cast by `CASTS`.
+
+    Raises:
+        SignatureError: as `bind` does.
+    """
+    schema = input_schema(signature)
+    if batch.schema.equals(schema):
+        return batch
+    bind(batch.schema, signature, where=where)
+    columns = []
+    for wanted, given in zip(signature.inputs, schema, strict=True):
+        index = batch.schema.get_field_index(wanted.name)
+        column = pa.nulls(batch.num_rows, given.type) if index < 0 else batch.column(index)
+        columns.append(cast(column, given.type))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def cast(column: pa.Array, target: pa.DataType) -> pa.Array:
+    """`column` as `target`; the caller has asked `cast_rule` first."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if is_vector(column.type):
+        return dense(column)
+    if column.type == target:
+        return column
+    return pc.cast(column, target, safe=False)
+
+
+def dense(vectors: pa.StructArray) -> pa.ListArray:
+    """Spark ML vectors, sparse (`type` 0) and dense (1), as `list<double>`; a null stays null."""
+    tags, sizes, indices, values = (vectors.field(i) for i in range(4))
+    valid = vectors.is_valid()
+    if pc.all(pc.equal(tags.filter(valid), 1)).as_py() is not False:
+        return pa.ListArray.from_arrays(*_offsets(values, valid), type=pa.list_(pa.float64()))
+    rows: list[npt.NDArray[np.float64] | None] = []
+    for row in range(len(vectors)):
+        if not valid[row].as_py():
+            rows.append(None)
+            continue
+        given = np.asarray(values[row].values, dtype=np.float64)
+        if tags[row].as_py() == 0:
+            out = np.zeros(sizes[row].as_py())
+            out[np.asarray(indices[row].values)] = given
+            given = out
+        rows.append(given)
+    return pa.array(rows, pa.list_(pa.float64()))
+
+
+def _offsets(values: pa.ListArray, valid: pa.BooleanArray) -> tuple[pa.Array, pa.Array]:
+    lengths = pc.fill_null(pc.if_else(valid, pc.list_value_length(values), 0), 0)
+    ends = np.cumsum(lengths.to_numpy(zero_copy_only=False), dtype=np.int32)
+    starts = np.concatenate(([0], ends)).astype(np.int32)
+    mask = np.concatenate((~valid.to_numpy(zero_copy_only=False), [False]))
+    return pa.array(starts, mask=mask), values.filter(valid).flatten()
+
+
+def matrix(batch: pa.RecordBatch) -> npt.NDArray[np.float64]:
+    """The numeric columns of `batch` as one C-ordered float64 matrix; a null becomes NaN.
+
+    A single list column of length k gives k columns (a null list gives a row of NaN). One copy,
+    straight from Arrow's buffers.
+    """
+    if batch.num_columns == 1 and is_list(batch.schema.field(0).type):
+        return _stacked(batch.column(0))
+    out = np.empty((batch.num_rows, batch.num_columns), dtype=np.float64)
+    for j, column in enumerate(batch.columns):
+        plain = not (pa.types.is_boolean(column.type) or pa.types.is_decimal(column.type))
+        values = column if plain else column.cast(pa.float64())
+        out[:, j] = values.to_numpy(zero_copy_only=False)
+    return out
+
+
+def _stacked(lists: pa.Array) -> npt.NDArray[np.float64]:
+    lengths = pc.list_value_length(lists).drop_null().unique().to_pylist()
+    if len(lengths) > 1:
+        msg = f"vectors of different lengths in one batch: {sorted(lengths)[:5]}"
+        raise ValueError(msg)
+    flat = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    out = np.full((len(lists), lengths[0] if lengths else 0), np.nan)
+    if not lists.null_count:
+        return np.ascontiguousarray(flat).reshape(out.shape)
+    out[lists.is_valid().to_numpy(zero_copy_only=False)] = flat.reshape(-1, out.shape[1])
+    return out
+
+
+def field_of(name: str, dtype: pa.DataType) -> Field:
+    """The `Field` that describes an Arrow column."""
+    return Field(name=name, type=str(dtype))

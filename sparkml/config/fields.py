@@ -1,0 +1,91 @@
+"""The kinds of value that several sections of a configuration share, and the base of a section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, strictly typed, and with no key that it does not know.
+
+    A null stands for the default, so that `spark:` with everything below it commented out is fine.
+    A key whose name pydantic claims for itself (`schema`, `model_config`) has a trailing underscore
+    in Python only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_default(cls, data: object) -> object:
+        if isinstance(data, Mapping):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+
+def shown(value: object) -> str:
+    """A value as an error quotes it: short, and text in quotes."""
+    words = {"None": "null", "True": "true", "False": "false"}
+    text = words.get(repr(value), repr(value))
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def parse_names(value: object) -> tuple[str, ...]:
+    """Column names from a list of them, or from one alone.
+
+    Raises:
+        ValueError: something else stands there, or a name stands there twice.
+    """
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple):
+        raise ValueError(f"must be a list of column names, not {shown(value)}")
+    for name in listed:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"must hold column names only, not {shown(name)}")
+    twice = sorted({name for name in listed if listed.count(name) > 1})
+    if twice:
+        raise ValueError(f"names {shown(twice[0])} twice")
+    return tuple(listed)
+
+
+def _some_names(value: object) -> tuple[str, ...]:
+    names = parse_names(value)
+    if not names:
+        raise ValueError("must name at least one column")
+    return names
+
+
+def _plain_text(value: object) -> object:
+    """Spark's options and settings are text: `true` and `8` may be written without quotes."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _listed(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+"""Text that says something."""
+
+Label = Annotated[Text, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
+"""Text that may look like a whole number, such as a date without dashes."""
+
+Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
+"""Column names; one name alone may stand without a list."""
+
+SomeNames = Annotated[tuple[str, ...], BeforeValidator(_some_names)]
+"""Column names, at least one."""
+
+Options = Mapping[Text, Annotated[str, BeforeValidator(_plain_text)]]
+"""Options of a reader, a writer or a session, each as the text that Spark takes."""
+
+Free = Mapping[str, Any]
+"""A mapping whose keys are not ours."""
+
+AsTuple = BeforeValidator(_listed)
+"""Lets a YAML list become a tuple, which strict validation would refuse."""

@@ -1,0 +1,83 @@
+"""A configuration file, read: its values and their lines, or the one error that says why not."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from sparkml.config.yaml_text import BadYaml, Document, read_yaml
+from sparkml.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path as File
+
+MAX_BYTES = 1_000_000
+
+Problem = tuple[str, str, str]
+"""What is wrong, where it came from, and the fix."""
+
+
+def config_error(problems: list[Problem], name: str) -> ConfigError:
+    """The error for all of `problems`: the first itself when it is the only one."""
+    lines = tuple(str(ConfigError(w, where=at, fix=fix)) for w, at, fix in problems)
+    if len(problems) == 1:
+        what, where, fix = problems[0]
+        return ConfigError(what, where=where, fix=fix, problems=lines)
+    what, fix = f"{len(problems)} problems", "mend each problem listed above"
+    return ConfigError(what, where=name, fix=fix, problems=lines)
+
+
+def read_file(file: File) -> Document:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigError: there is no such file (the near names in its folder are told), it cannot be
+            read, is too large, is not YAML, or holds no mapping.
+    """
+    try:
+        document = read_yaml(_text(file))
+    except BadYaml as error:
+        raise _alone(error.what, f"{file}:{error.line}", error.fix) from error
+    if document.value is None:
+        raise _alone("the file is empty", str(file), "a job has models, source, key and sink")
+    if not isinstance(document.value, dict):
+        fix = "write a mapping of keys to values: models, source, key and sink"
+        raise _alone("the file holds no mapping", f"{file}:1", fix)
+    return document
+
+
+def _alone(what: str, where: str, fix: str) -> ConfigError:
+    return config_error([(what, where, fix)], "")
+
+
+def _text(file: File) -> str:
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise _not_found(file) from None
+    except OSError as error:
+        what = f"the configuration cannot be read: {error.strerror}"
+        raise _alone(what, str(file), "name a YAML file that you may read") from None
+    if len(raw) > MAX_BYTES:
+        fix = f"a configuration has at most {MAX_BYTES:,} bytes; is this the right file?"
+        raise _alone("the file is too large", str(file), fix)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise _alone("not UTF-8 text", f"{file}:{line}", "save it as UTF-8") from None
+
+
+def _not_found(file: File) -> ConfigError:
+    folder = file.parent
+    if not folder.is_dir():
+        return _alone(f"the folder '{folder}' does not exist", str(file), "check the path")
+    names = sorted(f.name for f in folder.iterdir() if f.suffix in (".yaml", ".yml"))
+    by_stem = {name.rpartition(".")[0]: name for name in names}  # any two names share '.yaml'
+    near = get_close_matches(file.stem, by_stem, n=1)
+    if near:
+        fix = did_you_mean(by_stem[near[0]], names)
+    else:
+        fix = did_you_mean("", names) if names else f"there is no YAML file in '{folder}'"
+    return _alone("there is no such file", str(file), fix)

@@ -1,0 +1,145 @@
+"""`JobConfig`: what one scoring job is, as a frozen value with the same keys as the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator
+
+from sparkml.config.fields import (
+    AsTuple,
+    Free,
+    Options,
+    Section,
+    SomeNames,
+    Text,
+    parse_names,
+    shown,
+)
+from sparkml.config.signature import nulls_as_written, parse_nulls, parse_signature
+from sparkml.config.sinks import Sink
+from sparkml.config.sources import Source
+from sparkml.spec import NullPolicy, Signature
+
+ERROR_COLUMN = "error"
+
+
+class ModelEntry(Section):
+    """One model: where it is, and what the caller knows better than its files."""
+
+    uri: Text
+    """`models:/name@alias`, `models:/name/3`, `runs:/…`, a folder or a file."""
+    flavor: Text | None = None
+    """Forces a flavor; the files decide when null."""
+    nulls: Annotated[
+        Mapping[str, NullPolicy] | None,
+        BeforeValidator(parse_nulls),
+        PlainSerializer(nulls_as_written),
+    ] = None
+    """Per input column; the key `"*"` is the default. Null leaves it to the model's own."""
+    signature: Annotated[Signature | None, BeforeValidator(parse_signature)] = None
+    """The columns it takes and gives, when the model itself does not say."""
+    params: Free = Field(default_factory=dict)
+    """Passed to a pyfunc model's `predict`."""
+    model_config_: Free = Field(default_factory=dict, alias="model_config")
+    """Passed to a pyfunc model when it is loaded."""
+
+
+class Registry(Section):
+    """MLflow's addresses; its own environment variables decide where null."""
+
+    tracking_uri: Text | None = None
+    registry_uri: Text | None = None
+
+
+class Step(Section):
+    """A column computed by Spark before the model, replacing one of the same name."""
+
+    column: Text
+    expr: Text
+    """A Spark SQL expression over the source's columns and those of earlier steps."""
+
+
+class SparkSection(Section):
+    """The session, where the job starts one itself."""
+
+    master: Text | None = None
+    """What spark-submit says when null, else `local[*]`."""
+    conf: Options = Field(default_factory=dict)
+
+
+class Workers(Section):
+    """How the Python workers are run."""
+
+    tuned: bool = True
+    """Removes Spark's per-task costs in workers that our entry points start."""
+
+
+def _keep(value: object) -> tuple[str, ...] | Literal["*"]:
+    return "*" if value == "*" else parse_names(value)
+
+
+class JobConfig(Section):
+    """A scoring job: source, steps, models, sink. Checked without Spark, in milliseconds.
+
+    `model_dump(mode="json", by_alias=True)` gives plain values, from which
+    `model_validate` makes an equal one.
+    """
+
+    models: Annotated[Mapping[Text, ModelEntry], Field(min_length=1)]
+    """Output column → model; several are scored in one pass over the rows."""
+    registry: Registry = Registry()
+    trust: Literal["always", "promised", "never"] = "always"
+    """Which models may run code when they are loaded: all, those whose digest is promised, none."""
+    environment: Literal["ignore", "warn", "error"] = "warn"
+    """What a difference from the libraries that the model was trained with is."""
+    source: Source
+    steps: Annotated[tuple[Step, ...], AsTuple] = ()
+    key: SomeNames
+    """The columns that tell a row from every other; always written."""
+    keep: Annotated[tuple[str, ...] | Literal["*"], BeforeValidator(_keep)] = ()
+    """Further input columns to write; `"*"` is all of them."""
+    rename: Mapping[Text, Text] = Field(default_factory=dict)
+    """Output column → the name under which it is written."""
+    batch_rows: Annotated[int, Field(ge=1)] | None = None
+    """Rows per call of a model; by bytes when null."""
+    max_quarantine: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
+    """The share of rows, 0 to 1, that may fail; above it nothing is committed. Never a count: `1`
+    is every row, and `0` none."""
+    sink: Sink
+    result: Text | None = None
+    """A JSON file that tells the run's outcome, for whoever cannot see the driver's output."""
+    spark: SparkSection = SparkSection()
+    workers: Workers = Workers()
+
+    @field_validator("models")
+    @classmethod
+    def _error_is_ours(cls, models: Mapping[str, ModelEntry]) -> Mapping[str, ModelEntry]:
+        if ERROR_COLUMN in models:
+            raise ValueError(f"'{ERROR_COLUMN}' is the column that tells why a row has no score")
+        return models
+
+    @field_validator("key", "keep")
+    @classmethod
+    def _models_have_their_own_names(
+        cls, names: tuple[str, ...] | str, info: ValidationInfo
+    ) -> tuple[str, ...] | str:
+        taken = {*info.data.get("models", ()), ERROR_COLUMN}
+        clash = [name for name in names if name in taken]
+        if clash:
+            raise ValueError(f"names {shown(clash[0])}, which is the name of an output column")
+        return names
+
+    @field_validator("rename")
+    @classmethod
+    def _renamed_columns_differ(
+        cls, rename: Mapping[str, str], info: ValidationInfo
+    ) -> Mapping[str, str]:
+        outputs = {*info.data.get("models", ()), *info.data.get("key", ()), ERROR_COLUMN}
+        outputs |= set(info.data.get("keep", ())) - {"*"}
+        written = [*rename.values(), *(outputs - set(rename))]
+        twice = sorted({name for name in rename.values() if written.count(name) > 1})
+        if twice:
+            raise ValueError(f"gives two columns the name {shown(twice[0])}")
+        return rename

@@ -1,0 +1,151 @@
+"""The libraries that a model was trained with, compared with those that run here."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from sparkml.errors import ConfigError, EnvironmentMismatch, ModelUnreadable, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from sparkml.models.mlmodel import MLmodel
+
+POLICIES = ("ignore", "warn", "error")
+
+MAJOR, MINOR = 1, 2
+MATTERS: dict[str, dict[str, int]] = {
+    # scikit-learn promises nothing about pickles across its minor versions; the others keep theirs
+    # within a major version. Python's own byte code changes with its minor version, and pickles
+    # made by cloudpickle hold byte code.
+    "sklearn": {"scikit-learn": MINOR, "numpy": MAJOR, "pandas": MAJOR, "scipy": MAJOR},
+    "pyfunc": {
+        "catboost": MINOR,
+        "lightgbm": MAJOR,
+        "mlflow": MAJOR,
+        "mlflow-skinny": MAJOR,
+        "numpy": MAJOR,
+        "onnxruntime": MINOR,
+        "pandas": MAJOR,
+        "scikit-learn": MINOR,
+        "scipy": MAJOR,
+        "statsmodels": MINOR,
+        "tensorflow": MINOR,
+        "torch": MAJOR,
+        "xgboost": MAJOR,
+    },
+}
+"""Per flavor: the packages that can change numbers or break loading, and how far versions count."""
+
+_PIN = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*===?\s*([^\s;,#]+)")
+
+
+class EnvironmentWarning(UserWarning):
+    """The libraries here differ from those that the model was trained with."""
+
+
+def environment_differences(
+    folder: Path, description: MLmodel | None, flavor: str
+) -> tuple[str, ...]:
+    """What differs between the recorded environment and this one, e.g. `numpy 1.26.4 (here 2.1.0)`.
+
+    Reads `requirements.txt`, `python_env.yaml`, `conda.yaml` and the `MLmodel` file; exact pins
+    only, since a range says nothing about what was there. Nothing recorded: nothing differs.
+    """
+    recorded = recorded_versions(folder, description)
+    found = []
+    for package, parts in MATTERS.get(flavor, {}).items():
+        if package in recorded:
+            found.append(_compare(package, recorded[package], _installed(package), parts))
+    if "python" in recorded:
+        parts = MINOR if _holds_byte_code(description, flavor) else MAJOR
+        found.append(_compare("Python", recorded["python"], platform.python_version(), parts))
+    return tuple(filter(None, found))
+
+
+def check_environment(policy: str, differences: Iterable[str], *, where: str) -> None:
+    """Tell about `differences` in one line, by `policy`: a warning, an error, or nothing.
+
+    Raises:
+        EnvironmentMismatch: the policy is `error`.
+        ConfigError: no such policy.
+    """
+    if policy not in POLICIES:
+        raise ConfigError(
+            f"unknown policy '{policy}'", where="environment", fix=did_you_mean(policy, POLICIES)
+        )
+    found = ", ".join(differences)
+    if not found or policy == "ignore":
+        return
+    what = f"trained with {found}"
+    if policy == "error":
+        raise EnvironmentMismatch(
+            what, where=where, fix="install those versions, or set environment: warn"
+        )
+    warnings.warn(f"{where}: {what}", EnvironmentWarning, stacklevel=3)
+
+
+def recorded_versions(folder: Path, description: MLmodel | None) -> dict[str, str]:
+    """Package → exact version, as far as the model's files record it; `python` among them."""
+    found = dict(description.versions) if description else {}
+    conda = _yaml(folder / "conda.yaml").get("dependencies") or []
+    lines = [line.replace("=", "==", 1) for line in conda if isinstance(line, str)]
+    lines = [line.replace("====", "==") for line in lines]
+    for entry in conda:
+        lines += entry.get("pip") or [] if isinstance(entry, dict) else []
+    if (folder / "requirements.txt").is_file():
+        lines += (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        if pinned := _PIN.match(str(line)):
+            found.setdefault(pinned[1].lower().replace("_", "-"), pinned[2])
+    python = _yaml(folder / "python_env.yaml").get("python")
+    if python:
+        found.setdefault("python", str(python))
+    return found
+
+
+def _compare(package: str, recorded: str, here: str | None, parts: int) -> str:
+    if here is None:
+        return f"{package} {recorded} (not installed here)"
+    if recorded.split(".")[:parts] == here.split(".")[:parts]:
+        return ""
+    return f"{package} {recorded} (here {here})"
+
+
+def _installed(package: str) -> str | None:
+    # One distribution or the other brings the same library.
+    twins = {"mlflow": "mlflow-skinny", "mlflow-skinny": "mlflow"}
+    for name in (package, twins.get(package, "")):
+        try:
+            return importlib.metadata.version(name) if name else None
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _holds_byte_code(description: MLmodel | None, flavor: str) -> bool:
+    if description is None:
+        return False
+    if flavor == "sklearn":
+        own = description.flavors.get("sklearn", {})
+        return str(own.get("serialization_format", "pickle")) == "cloudpickle"
+    return "python_model" in description.flavors.get("python_function", {})
+
+
+def _yaml(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ModelUnreadable(
+            f"{path.name} cannot be read: {error}", where=str(path), fix="log the model again"
+        ) from error
+    return read if isinstance(read, dict) else {}

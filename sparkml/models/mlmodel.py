@@ -1,0 +1,188 @@
+"""An MLflow model's `MLmodel` file, read without MLflow: flavors, signature, recorded versions."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from sparkml.errors import ModelUnreadable, UntrustedModel
+from sparkml.spec import Field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COLUMN_TYPES = {
+    "boolean": "bool",
+    "integer": "int32",
+    "long": "int64",
+    "float": "float",
+    "double": "double",
+    "string": "string",
+    "binary": "binary",
+    "datetime": "timestamp[us]",
+}
+"""MLflow's column types and the Arrow types that they become."""
+
+TENSOR_TYPES = {
+    "bool": "bool",
+    "int8": "int8",
+    "int16": "int16",
+    "int32": "int32",
+    "int64": "int64",
+    "uint8": "int16",  # Spark has no unsigned integers: the next wider type holds them all
+    "uint16": "int32",
+    "uint32": "int64",
+    "float16": "float",
+    "float32": "float",
+    "float64": "double",
+    "str": "string",
+    "object": "string",
+}
+"""NumPy's types as MLflow names them and the Arrow types that they become."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """The shape and type of a tensor input, as the model wants it (`-1` is any length)."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MLmodel:
+    """What an `MLmodel` file says.
+
+    `inputs` and `outputs` are empty where the model has no signature for that side, or one with a
+    type that no table column can have; `unsupported` then says which.
+    """
+
+    flavors: Mapping[str, Mapping[str, Any]]
+    inputs: tuple[Field, ...] = ()
+    outputs: tuple[Field, ...] = ()
+    tensors: tuple[Tensor, ...] = ()
+    unsupported: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_mlmodel(folder: Path) -> MLmodel | None:
+    """The model's description; None where the folder has no `MLmodel` file.
+
+    Raises:
+        ModelUnreadable: the file is not what MLflow writes.
+    """
+    path = folder / "MLmodel"
+    if not path.is_file():
+        return None
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        flavors = {str(k): dict(v or {}) for k, v in raw["flavors"].items()}
+        return MLmodel(flavors=flavors, versions=_versions(flavors), **_signature(raw))
+    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelUnreadable(
+            f"the MLmodel file cannot be read: {type(error).__name__}: {error}",
+            where=str(path),
+            fix="log the model again",
+        ) from error
+
+
+def inside(folder: Path, name: str, *, key: str) -> Path:
+    """The path of a file that the `MLmodel` names under `key`.
+
+    Raises:
+        UntrustedModel: the name leads out of the model's folder.
+        ModelUnreadable: there is no such file.
+    """
+    relative = PurePosixPath(str(name))
+    if relative.is_absolute() or ".." in relative.parts:
+        raise UntrustedModel(
+            f"'{key}: {name}' leads out of the model's folder",
+            where=str(folder / "MLmodel"),
+            fix="log the model again",
+        )
+    path = folder / relative
+    if not path.exists():
+        raise ModelUnreadable(
+            f"'{key}: {name}' is not among the model's files", where=str(folder / "MLmodel")
+        )
+    return path
+
+
+def _versions(flavors: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    python = flavors.get("python_function", {}).get("python_version")
+    if python:
+        found["python"] = str(python)
+    sklearn = flavors.get("sklearn", {}).get("sklearn_version")
+    if sklearn:
+        found["scikit-learn"] = str(sklearn)
+    return found
+
+
+def _signature(raw: Mapping[str, Any]) -> dict[str, Any]:
+    signature = raw.get("signature") or {}
+    inputs, tensors, bad_in = _side(signature.get("inputs"), lone="features", tensor_lists="double")
+    outputs, _, bad_out = _side(signature.get("outputs"), lone="prediction", tensor_lists="")
+    return {
+        "inputs": inputs,
+        "outputs": outputs,
+        "tensors": tensors,
+        "unsupported": "; ".join(filter(None, (bad_in, bad_out))),
+    }
+
+
+def _side(
+    text: str | None, *, lone: str, tensor_lists: str
+) -> tuple[tuple[Field, ...], tuple[Tensor, ...], str]:
+    """One side of the signature; `lone` names an entry without a name."""
+    entries = json.loads(text) if text else []
+    fields: list[Field] = []
+    tensors: list[Tensor] = []
+    for index, entry in enumerate(entries):
+        name = str(entry.get("name") or (lone if len(entries) == 1 else index))
+        made = _tensor_field(entry, name, tensor_lists) or _column_field(entry, name)
+        if made is None:
+            return (), (), f"'{name}' has the type {entry.get('type')!r}, which no column can have"
+        fields.append(made)
+        if entry.get("type") == "tensor":
+            spec = entry["tensor-spec"]
+            tensors.append(Tensor(name=name, dtype=spec["dtype"], shape=tuple(spec["shape"])))
+    return tuple(fields), tuple(tensors), ""
+
+
+def _column_field(entry: Mapping[str, Any], name: str) -> Field | None:
+    dtype = _column_type(entry)
+    required = bool(entry.get("required", True))
+    return Field(name=name, type=dtype, required=required) if dtype else None
+
+
+def _column_type(entry: Mapping[str, Any]) -> str | None:
+    if entry.get("type") == "array":
+        inner = _column_type(entry["items"])
+        return f"list<{inner}>" if inner else None
+    return COLUMN_TYPES.get(str(entry.get("type")))
+
+
+def _tensor_field(entry: Mapping[str, Any], name: str, numeric: str) -> Field | None:
+    """A tensor as one column: a row's part of it, flattened, is one value or one list.
+
+    An input of numbers takes `list<double>` whatever its type, since that is what tables hold; the
+    flavor converts it.
+    """
+    if entry.get("type") != "tensor":
+        return None
+    shape = tuple(entry["tensor-spec"]["shape"])[1:]
+    dtype = TENSOR_TYPES.get(str(entry["tensor-spec"]["dtype"]))
+    if dtype is None:
+        return None
+    if not shape:
+        return Field(name=name, type=dtype)
+    element = numeric if numeric and dtype != "string" else dtype
+    length = math.prod(shape) if min(shape) > 0 else None
+    return Field(name=name, type=f"list<{element}>", length=length)

@@ -1,0 +1,265 @@
+"""The MLflow pyfunc flavor: any MLflow model, through pandas. The fallback."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from sparkml.arrow import is_list, matrix, to_arrow_type
+from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, did_you_mean
+from sparkml.models.extras import need
+from sparkml.models.frames import frame
+from sparkml.models.mlmodel import inside
+from sparkml.models.own_code import bring_code
+from sparkml.models.results import as_column
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sparkml.models.mlmodel import MLmodel, Tensor
+    from sparkml.spec import Field, Signature
+
+SAFE_LOADERS = frozenset({"mlflow.onnx"})
+"""MLflow's loaders that read data and nothing else. The others unpickle, or import modules."""
+
+
+def runs_code(folder: Path, description: MLmodel | None) -> str:
+    """Why opening these files runs code that they hold; empty for the loaders that cannot."""
+    own = _own(folder, description)
+    if own.get("code"):
+        return "the model brings Python modules of its own (code)"
+    loader = str(own.get("loader_module"))
+    if loader in SAFE_LOADERS:
+        return ""
+    return f"its loader {loader} may run code that the model brings"
+
+
+def open_model(
+    folder: Path, description: MLmodel | None, model_config: Mapping[str, Any]
+) -> PyfuncModel:
+    """The MLflow model in `folder`, loaded by its own loader with `model_config`.
+
+    Raises:
+        ModelUnreadable: MLflow cannot load it.
+        ConfigError: the model does not accept a key of `model_config`.
+        ExtraMissing: MLflow is not installed.
+    """
+    own = _own(folder, description)
+    _check_config(model_config, own, folder)
+    bring_code(folder, own)
+    for key in ("data", "python_model"):
+        if own.get(key):
+            inside(folder, own[key], key=key)
+    pyfunc = need("mlflow.pyfunc", extra="mlflow", why="an MLflow pyfunc model")
+    try:
+        loaded = pyfunc.load_model(
+            str(folder), suppress_warnings=True, model_config=dict(model_config) or None
+        )
+    except Exception as error:  # a loader raises whatever it likes
+        missing = isinstance(error, ModuleNotFoundError)
+        raise ModelUnreadable(
+            f"MLflow cannot load the model: {type(error).__name__}: {error}",
+            where=str(folder),
+            fix=f"install {error.name}, here and on the workers"  # type: ignore[attr-defined]
+            if missing
+            else "load it with mlflow.pyfunc.load_model to see the whole error",
+        ) from error
+    _forget_input_schema(loaded)
+    return PyfuncModel(loaded, description, where=str(folder))
+
+
+class PyfuncModel:
+    """A loaded MLflow model. It says nothing of its own: its `MLmodel` file has said it."""
+
+    inputs: tuple[Field, ...] = ()
+    differences: tuple[str, ...] = ()
+    hint = (
+        "mlflow.….log_model(…, signature=infer_signature(X, model.predict(X))), or "
+        'signature=Signature(inputs=(Field(name="age", type="double"), …), '
+        'outputs=(Field(name="prediction", type="double"),))'
+    )
+
+    def __init__(self, loaded: Any, description: MLmodel | None, *, where: str) -> None:
+        self.loaded, self.where = loaded, where
+        self.tensors = description.tensors if description else ()
+
+    def outputs(
+        self,
+        inputs: tuple[Field, ...],  # noqa: ARG002
+        recorded: tuple[Field, ...],
+    ) -> tuple[Field, ...]:
+        """The outputs that MLflow recorded."""
+        return recorded
+
+    def predictor(self, signature: Signature, params: Mapping[str, Any]) -> PyfuncPredictor:
+        """The model as it scores batches of `signature` with `params`.
+
+        Raises:
+            ConfigError: MLflow refuses the params.
+        """
+        return PyfuncPredictor(self, signature, params)
+
+
+class PyfuncPredictor:
+    """An MLflow model bound to a signature and to its params; see `base.Predictor`.
+
+    The columns have been cast once by then, from their types alone, so MLflow's own enforcement of
+    the input schema, which decides anew from the values in each batch, is left out.
+    """
+
+    def __init__(self, model: PyfuncModel, signature: Signature, params: Mapping[str, Any]) -> None:
+        self._model, self._signature = model, signature
+        self._params = dict(params) or None
+        self._names = [f.name for f in signature.inputs]
+        self._tensors = {t.name: t for t in model.tensors}
+        self._outputs = [(f.name, to_arrow_type(f.type)) for f in signature.outputs]
+        self._refuse_unknown_params()
+
+    def _refuse_unknown_params(self) -> None:
+        schema = self._model.loaded.metadata.get_params_schema()
+        known = [p.name for p in schema.params] if schema else []
+        for name in self._params or {}:
+            if name not in known:
+                raise ConfigError(
+                    f"the model has no param '{name}'",
+                    where=f"params.{name}",
+                    fix=did_you_mean(name, known),
+                )
+
+    @cached_property
+    def takes_nan(self) -> bool:
+        """Whether the model accepts missing values: nobody knows, so no."""
+        return False
+
+    def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """The outputs of `batch`.
+
+        Raises:
+            ContractViolation: other rows, columns or types than the outputs declare.
+        """
+        if not batch.num_rows:
+            return [pa.array([], dtype) for _, dtype in self._outputs]
+        result = self._model.loaded.predict(self._data(batch), params=self._params)
+        columns = _columns(result, [name for name, _ in self._outputs], self._model.where)
+        return [
+            self._column(values, name, dtype, batch.num_rows)
+            for values, (name, dtype) in zip(columns, self._outputs, strict=True)
+        ]
+
+    def _data(self, batch: pa.RecordBatch) -> Any:
+        if len(self._tensors) == len(self._names) == 1:
+            return _tensor(batch, next(iter(self._tensors.values())))
+        if self._tensors.keys() != set(self._names):
+            return frame(batch, self._names, missing=None)
+        return {name: _tensor(batch.select([name]), self._tensors[name]) for name in self._names}
+
+    def _column(self, values: Any, name: str, dtype: pa.DataType, rows: int) -> pa.Array:
+        try:
+            made = as_column(values, dtype)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise ContractViolation(
+                f"the output '{name}' is declared as {dtype}, the model gave something else: "
+                f"{error}",
+                where=self._model.where,
+                fix="correct the outputs in the signature",
+            ) from error
+        if len(made) != rows:
+            raise ContractViolation(
+                f"the model returned {len(made)} rows for {rows}",
+                where=self._model.where,
+                fix="a model must return one row for each that it gets, in their order",
+            )
+        return made
+
+
+def _columns(result: Any, names: list[str], where: str) -> list[Any]:
+    """The result's columns in the declared order: by name where it has names, else by position."""
+    import pandas as pd
+
+    if isinstance(result, list) and result and isinstance(result[0], dict):
+        result = pd.DataFrame(result)
+    if isinstance(result, pd.DataFrame):
+        found = {str(c): result.iloc[:, i] for i, c in enumerate(result.columns)}
+        if all(name in found for name in names):
+            return [found[name] for name in names]
+        parts = list(found.values())
+    elif isinstance(result, dict):
+        found = {str(name): values for name, values in result.items()}
+        if all(name in found for name in names):
+            return [found[name] for name in names]
+        parts = list(found.values())
+    elif len(names) == 1:
+        return [_array(result)]
+    else:
+        table = _array(result)
+        parts = list(table.T) if table.ndim == 2 else [table]
+    if len(parts) != len(names):
+        raise ContractViolation(
+            f"the model returned {len(parts)} columns, {len(names)} outputs are declared: "
+            f"{', '.join(names)}",
+            where=where,
+            fix="correct the outputs in the signature",
+        )
+    return parts
+
+
+def _array(values: Any) -> Any:
+    """A list, Series or array as an array; rows of different lengths become objects."""
+    if not isinstance(values, list):
+        return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except ValueError:
+        made = np.empty(len(values), dtype=object)
+        made[:] = values
+        return made
+
+
+def _tensor(column: pa.RecordBatch, wanted: Tensor) -> Any:
+    """A column as the array of the shape and type that the model was logged with."""
+    array = column.column(0)
+    if not is_list(array.type):
+        values: Any = array.to_numpy(zero_copy_only=False)
+    elif pa.types.is_string(array.type.value_type):
+        values = np.array(array.to_pylist(), dtype=object)
+    else:
+        values = matrix(column)
+    shape = (column.num_rows, *wanted.shape[1:])
+    known = -1 not in shape[1:] or shape.count(-1) == 1
+    values = values.reshape(shape) if known else values
+    return values if wanted.dtype in ("object", "str") else values.astype(wanted.dtype, copy=False)
+
+
+def _own(folder: Path, description: MLmodel | None) -> Mapping[str, Any]:
+    if description is None or "python_function" not in description.flavors:
+        raise ModelUnreadable(
+            "pyfunc reads MLflow models only", where=str(folder), fix="log it with MLflow"
+        )
+    return description.flavors["python_function"]
+
+
+def _check_config(given: Mapping[str, Any], own: Mapping[str, Any], folder: Path) -> None:
+    # MLflow itself ignores such a key, with a line in the log.
+    known = [str(key) for key in own.get("config") or {}]
+    for key in given:
+        if key not in known:
+            raise ConfigError(
+                f"the model takes no model_config key '{key}'",
+                where=str(folder),
+                fix=did_you_mean(key, known),
+            )
+
+
+def _forget_input_schema(loaded: Any) -> None:
+    """Leave MLflow the params of the signature, which it completes with their defaults."""
+    signature = loaded.metadata.signature
+    if signature is None or signature.inputs is None:
+        return
+    kept = None
+    if signature.params is not None:
+        kept = type(signature)(params=signature.params)
+    loaded.metadata.signature = kept

@@ -1,0 +1,198 @@
+"""The story of a model: from its address to a `ModelSpec`, and from that to an open model."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, cast
+
+from sparkml.errors import (
+    DigestMismatch,
+    ModelNotFound,
+    SignatureUnknown,
+    UnsupportedFlavor,
+    did_you_mean,
+)
+from sparkml.models import FLAVORS, FlavorRow
+from sparkml.models.artifact import cached_folder, fetch
+from sparkml.models.digest import digest_of
+from sparkml.models.environment import check_environment, environment_differences
+from sparkml.models.mlmodel import MLmodel, read_mlmodel
+from sparkml.models.null_policy import null_policies
+from sparkml.models.trust import check_trust
+from sparkml.spec import ModelSpec, Signature
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sparkml.models.base import Flavor, OpenModel, Predictor
+
+
+def read_spec(
+    uri: str,
+    *,
+    name: str | None = None,
+    flavor: str | None = None,
+    signature: Signature | None = None,
+    nulls: str | Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+    model_config: Mapping[str, Any] | None = None,
+    trust: str = "always",
+    environment: str = "warn",
+    tracking_uri: str | None = None,
+    registry_uri: str | None = None,
+) -> ModelSpec:
+    """The description of the model at `uri`: what it is, what it takes and gives, its exact bytes.
+
+    Runs on the driver. Costs one copy of the model's files into this host's cache and one load.
+
+    Args:
+        uri: `models:/name@alias`, `models:/name/3`, `models:/m-…`, `runs:/run/path`, or a folder
+            (an MLflow model) or file (`.joblib`, `.pkl`, `.skops`), local or on `s3://`.
+        name: The name of the model's output column; its own name by default.
+        flavor: A row of `FLAVORS`; the first that reads the files by default.
+        signature: The columns it takes or gives, where it does not tell or tells it wrong; an
+            empty side is asked of the model.
+        nulls: One policy, or one per input column (`"*"`: the others); `{"fill": value}` is one.
+        params: What an MLflow pyfunc model's `predict` takes besides the data.
+        model_config: What an MLflow pyfunc model is loaded with.
+        trust: `always`, `promised` or `never`: whether formats that run code may be opened.
+        environment: `ignore`, `warn` or `error`: when libraries differ from the recorded ones.
+        tracking_uri: MLflow's tracking server; its own setting by default.
+        registry_uri: MLflow's registry; the tracking server by default.
+
+    Raises:
+        ModelNotFound: no such model, version, alias, folder or file.
+        RegistryUnreachable: the tracking server does not answer; within 10 s.
+        DigestMismatch: the files are not those that the tag or `model.sha256` promises.
+        UnsupportedFlavor: no flavor reads these files.
+        UntrustedModel: the trust policy refuses the format; nothing of it was loaded.
+        EnvironmentMismatch: the libraries differ, and the policy is `error`.
+        ModelUnreadable: the library cannot open the files.
+        SignatureUnknown: neither the model nor the caller tells the columns.
+        SignatureError: the given columns are not the model's.
+        ConfigError: a policy, a null policy, a param or a config key that does not exist.
+        ExtraMissing: the flavor's library is not installed.
+    """
+    found = fetch(uri, tracking_uri=tracking_uri, registry_uri=registry_uri)
+    description = read_mlmodel(found.folder)
+    row = identify(found.folder, description, flavor, where=found.uri)
+    reason = module_of(row).runs_code(found.folder, description)
+    check_trust(trust, reason, promised=found.promised, where=found.uri)
+    recorded = environment_differences(found.folder, description, row.name)
+    check_environment(environment, recorded, where=found.uri)
+    model = module_of(row).open_model(found.folder, description, model_config or {})
+    check_environment(environment, () if recorded else model.differences, where=found.uri)
+    columns = decide(model, description, signature, where=found.uri)
+    predictor = model.predictor(columns, params or {})
+    return ModelSpec(
+        name=name or found.name,
+        version=found.version,
+        uri=found.uri,
+        flavor=row.name,
+        digest=found.digest,
+        signature=columns,
+        nulls=null_policies(nulls, columns.inputs, takes_nan=predictor.takes_nan),
+        params=dict(params or {}),
+        model_config=dict(model_config or {}),
+    )
+
+
+def open_predictor(spec: ModelSpec, folder: Path | None = None) -> Predictor:
+    """The model of `spec`, its files verified and opened now; on the driver or a worker.
+
+    `folder` holds the files; by default they are in this host's cache. Costs one reading of the
+    files for the digest, each time, and one load.
+
+    Raises:
+        ModelNotFound: this host's cache does not hold the files.
+        DigestMismatch: the files are not those of the spec.
+        ModelUnreadable: the library cannot open them.
+        ExtraMissing: the library is not installed here.
+    """
+    folder = folder or cached_folder(spec.digest)
+    if folder is None or not folder.is_dir():
+        raise ModelNotFound(
+            f"this host does not hold the files of {spec.digest[:16]}…",
+            where=spec.uri,
+            fix="call read_spec() on this host, or unpack() what pack() made on another",
+        )
+    digest = digest_of(folder)
+    if digest != spec.digest:
+        raise DigestMismatch(
+            f"the files have the digest {digest}, the spec says {spec.digest}",
+            where=str(folder),
+            fix="read the spec again; the folder was changed since",
+        )
+    description = read_mlmodel(folder)
+    row = identify(folder, description, spec.flavor, where=spec.uri)
+    model = module_of(row).open_model(folder, description, spec.model_config)
+    return model.predictor(spec.signature, spec.params)
+
+
+def identify(
+    folder: Path, description: MLmodel | None, flavor: str | None, *, where: str
+) -> FlavorRow:
+    """The first row of `FLAVORS` that reads these files, or the row `flavor` if it does.
+
+    Raises:
+        UnsupportedFlavor: none does.
+    """
+    known = [row.name for row in FLAVORS]
+    if flavor is not None and flavor not in known:
+        raise UnsupportedFlavor(
+            f"unknown flavor '{flavor}'", where=where, fix=did_you_mean(flavor, known)
+        )
+    files = [path for path in folder.iterdir() if path.is_file()]
+    for row in FLAVORS:
+        if flavor not in (None, row.name):
+            continue
+        if description is not None and row.mlflow_key in description.flavors:
+            return row
+        if description is None and len(files) == 1 and files[0].suffix in row.suffixes:
+            return row
+    holds = description.flavors if description else sorted(path.name for path in files)[:8]
+    suffixes = ", ".join(suffix for row in FLAVORS for suffix in row.suffixes)
+    raise UnsupportedFlavor(
+        f"no flavor reads this model ({', '.join(holds) or 'an empty folder'})"
+        if flavor is None
+        else f"the flavor {flavor} does not read this model ({', '.join(holds)})",
+        where=where,
+        fix=f"give an MLflow model with one of {', '.join(r.mlflow_key for r in FLAVORS)}, "
+        f"or one file {suffixes}",
+    )
+
+
+def module_of(row: FlavorRow) -> Flavor:
+    """The module of a flavor, imported now."""
+    return cast("Flavor", importlib.import_module(row.module))
+
+
+def decide(
+    model: OpenModel, description: MLmodel | None, given: Signature | None, *, where: str
+) -> Signature:
+    """The signature, each side from the caller, else from MLflow and the model.
+
+    What the model tells about its outputs stands before what MLflow recorded: a recorded
+    `predict` knows nothing of probabilities.
+
+    Raises:
+        SignatureUnknown: nobody tells one side.
+    """
+    described = description or MLmodel(flavors={})
+    inputs = (given.inputs if given else ()) or described.inputs or model.inputs
+    if not inputs:
+        raise _unknown("takes", described, model, where)
+    outputs = (given.outputs if given else ()) or model.outputs(inputs, described.outputs)
+    if not outputs:
+        raise _unknown("gives", described, model, where)
+    return Signature(inputs=inputs, outputs=outputs)
+
+
+def _unknown(side: str, described: MLmodel, model: OpenModel, where: str) -> SignatureUnknown:
+    why = f": {described.unsupported}" if described.unsupported else ""
+    return SignatureUnknown(
+        f"neither the model nor the caller says which columns it {side}{why}",
+        where=where,
+        fix=model.hint,
+    )

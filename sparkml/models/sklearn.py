@@ -1,0 +1,295 @@
+"""The scikit-learn flavor: any fitted estimator or pipeline that predicts."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from sparkml.arrow import is_list, matrix, to_arrow_type
+from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, did_you_mean
+from sparkml.models.frames import frame, objects
+from sparkml.models.results import as_column, as_nested
+from sparkml.models.sklearn_file import model_file, read_estimator
+from sparkml.models.sklearn_graph import holds_texts, missing_text, settle, takes_matrix
+from sparkml.models.sklearn_labels import both_of, public_name
+from sparkml.models.sklearn_signature import (
+    PREDICTION,
+    PROBABILITY,
+    inputs_of,
+    line_to_write,
+    order_of,
+    outputs_of,
+    probe,
+)
+from sparkml.spec import Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from sparkml.models.mlmodel import MLmodel
+    from sparkml.spec import Signature
+
+VECTORIZERS = frozenset(
+    f"sklearn.feature_extraction.text.{name}Vectorizer" for name in ("Count", "Hashing", "Tfidf")
+)
+"""The steps that take a list of texts and not a table."""
+
+
+def runs_code(folder: Path, description: MLmodel | None) -> str:
+    """Why opening these files runs code that they hold; empty for skops, which cannot."""
+    path, kind = model_file(folder, description)
+    if kind != "skops":
+        return f"{path.name} is a pickle ({kind}), which runs code when it is loaded"
+    if description and description.flavors["sklearn"].get("code"):
+        return "the model brings Python modules of its own (code)"
+    return ""
+
+
+def open_model(
+    folder: Path, description: MLmodel | None, model_config: Mapping[str, Any]
+) -> SklearnModel:
+    """The estimator in `folder`, loaded and made ready to score.
+
+    Raises:
+        ModelUnreadable: it cannot be read, is not fitted, or is no estimator that predicts.
+        UntrustedModel: a skops file holds something other than scikit-learn's classes.
+        ExtraMissing: scikit-learn or skops is not installed.
+    """
+    if model_config:
+        raise ConfigError(
+            "a scikit-learn model takes no model_config", where=str(folder), fix="leave it out"
+        )
+    loaded, differences = read_estimator(folder, description)
+    return SklearnModel(loaded, differences, where=str(folder))
+
+
+class SklearnModel:
+    """An estimator, its steps taken apart: `predict` and `predict_proba` share the transforms."""
+
+    def __init__(self, loaded: Any, differences: tuple[str, ...], *, where: str) -> None:
+        self.where = where
+        self.differences = differences
+        estimator = _chosen(loaded)
+        self.steps, self.final = _taken_apart(estimator)
+        _check(self.final, where=where)
+        # Read now: `settle` may forget the names.
+        self.names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
+        self.width: int | None = getattr(estimator, "n_features_in_", None)
+        self.estimator = estimator
+        self._plain = takes_matrix(estimator)
+        first = (*self.steps, self.final)[0]
+        self._text = public_name(type(first)) in VECTORIZERS
+        self.has_probability = hasattr(self.final, "predict_proba")
+
+    @property
+    def inputs(self) -> tuple[Field, ...]:
+        """The columns that the estimator tells; empty for mixed types, which it does not."""
+        numbers = self._plain and not holds_texts(self.estimator)
+        shape = "text" if self._text else "matrix" if numbers else "frame"
+        return inputs_of(self.names, self.width, shape=shape)
+
+    @property
+    def hint(self) -> str:
+        """The line that tells the types of the columns."""
+        return line_to_write(self.names)
+
+    def outputs(self, inputs: tuple[Field, ...], recorded: tuple[Field, ...]) -> tuple[Field, ...]:
+        """`prediction`, and `probability` where it has one; asked of the model with two rows."""
+        rows = self.rows(inputs)
+        seen = probe(rows, inputs, missing=False)
+        classes = getattr(self.final, "classes_", None)
+        made = outputs_of(classes, seen, probability=self.has_probability)
+        if not made and len(recorded) == 1:
+            return (Field(name=PREDICTION, type=recorded[0].type),)
+        return made
+
+    def predictor(self, signature: Signature, params: Mapping[str, Any]) -> SklearnPredictor:
+        """The model as it scores batches of `signature`."""
+        if params:
+            raise ConfigError(
+                "a scikit-learn model takes no params",
+                where=self.where,
+                fix="leave them out, or say flavor: pyfunc",
+            )
+        return SklearnPredictor(self, signature)
+
+    def rows(
+        self, inputs: tuple[Field, ...], wanted: tuple[str, ...] = (PREDICTION, PROBABILITY)
+    ) -> Callable[[pa.RecordBatch], tuple[Any, Any]]:
+        """A function from a batch to what `predict` and `predict_proba` return for it.
+
+        Raises:
+            SignatureError: the columns are not those that the model was trained on.
+        """
+        convert = self._converter(inputs)
+        call = self._call(wanted)
+
+        def score(batch: pa.RecordBatch) -> tuple[Any, Any]:
+            x = convert(batch)
+            for step in self.steps:
+                x = step.transform(x)
+            return call(x)
+
+        return score
+
+    def _call(self, wanted: tuple[str, ...]) -> Callable[[Any], tuple[Any, Any]]:
+        if PROBABILITY not in wanted or not self.has_probability:
+            return lambda x: (self.final.predict(x), None)
+        if PREDICTION not in wanted:
+            return lambda x: (None, self.final.predict_proba(x))
+        return self._both
+
+    @cached_property
+    def _both(self) -> Callable[[Any], tuple[Any, Any]]:
+        return both_of(self.final)
+
+    def _converter(self, inputs: tuple[Field, ...]) -> Callable[[pa.RecordBatch], Any]:
+        """How a batch becomes `X`: a matrix, texts, or a DataFrame with the trained names."""
+        types = [to_arrow_type(f.type) for f in inputs]
+        vector = len(inputs) == 1 and is_list(types[0])
+        numbers = all(_is_number(t.value_type if is_list(t) else t) for t in types)
+        if self._text:
+            if len(inputs) != 1:
+                raise SignatureError(
+                    f"the model takes one column of texts, the signature has {len(inputs)} columns",
+                    where=self.where,
+                    fix="declare one input of type string",
+                )
+            return lambda batch: objects(batch.column(0))
+        self._check_width(inputs, vector=vector)
+        as_matrix = self._plain and numbers and (vector or not any(map(is_list, types)))
+        settle(self.estimator, as_matrix=as_matrix)
+        if vector and (as_matrix or not self.names):
+            return matrix
+        names = self.names or [f.name for f in inputs]
+        if vector:
+            return lambda batch: _named(matrix(batch), names)
+        order = order_of(names, [f.name for f in inputs], where=self.where)
+        arrange = _arranged(order)
+        if as_matrix:
+            return lambda batch: matrix(arrange(batch))
+        missing = missing_text(self.estimator)
+        return lambda batch: frame(arrange(batch), names, missing=missing)
+
+    def _check_width(self, inputs: tuple[Field, ...], *, vector: bool) -> None:
+        given = inputs[0].length if vector else len(inputs)
+        if self.width is not None and given is not None and given != self.width:
+            raise SignatureError(
+                f"the model was trained on {self.width} columns, the signature has {given}",
+                where=self.where,
+                fix="declare the columns that it was trained on",
+            )
+
+
+class SklearnPredictor:
+    """An estimator bound to a signature; see `base.Predictor`."""
+
+    def __init__(self, model: SklearnModel, signature: Signature) -> None:
+        self._model, self._signature = model, signature
+        self._names = [f.name for f in signature.outputs]
+        self._types = [to_arrow_type(f.type) for f in signature.outputs]
+        known = [PREDICTION, PROBABILITY] if model.has_probability else [PREDICTION]
+        for name in self._names:
+            if name not in known:
+                raise SignatureError(
+                    f"the model has no output '{name}'",
+                    where=model.where,
+                    fix=did_you_mean(name, known),
+                )
+        self._rows = model.rows(signature.inputs, tuple(self._names))
+
+    @cached_property
+    def takes_nan(self) -> bool:
+        """Whether it scores a row of missing values, and gives a finite result for it.
+
+        Asked of the model itself: scikit-learn's own tag `allow_nan` is not carried through
+        pipelines (1.9), and says nothing about encoders.
+        """
+        seen = probe(self._rows, self._signature.inputs, missing=True)
+        return seen is not None and all(_is_finite(part) for part in seen if part is not None)
+
+    def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """The outputs of `batch`."""
+        if not batch.num_rows:  # scikit-learn refuses an empty matrix
+            return [pa.array([], dtype) for dtype in self._types]
+        labels, chances = self._rows(batch)
+        made = []
+        for name, dtype in zip(self._names, self._types, strict=True):
+            values = labels if name == PREDICTION else chances
+            nested = isinstance(values, list) and is_list(dtype.value_type)
+            made.append(as_nested(values) if nested else as_column(values, dtype))
+        return made
+
+
+def _chosen(loaded: Any) -> Any:
+    """The estimator that a finished search found best, or what was loaded."""
+    while public_name(type(loaded)).startswith("sklearn.model_selection.") and hasattr(
+        loaded, "best_estimator_"
+    ):
+        loaded = loaded.best_estimator_
+    return loaded
+
+
+def _taken_apart(estimator: Any) -> tuple[tuple[Any, ...], Any]:
+    """The transforming steps of a pipeline, and its last step; nested pipelines likewise."""
+    if public_name(type(estimator)) != "sklearn.pipeline.Pipeline":
+        return (), estimator
+    steps = [step for _, step in estimator.steps]
+    last, final = _taken_apart(_chosen(steps[-1]))
+    before = [step for step in steps[:-1] if step is not None and step != "passthrough"]
+    return (*before, *last), final
+
+
+def _check(final: Any, *, where: str) -> None:
+    from sklearn.base import BaseEstimator
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    kind = type(final).__name__
+    if isinstance(final, type) or not hasattr(final, "fit"):
+        raise ModelUnreadable(
+            f"the file holds a {kind}, not an estimator",
+            where=where,
+            fix="store the fitted estimator or pipeline itself",
+        )
+    try:
+        if isinstance(final, BaseEstimator):
+            check_is_fitted(final)
+    except NotFittedError as error:
+        raise ModelUnreadable(
+            f"the {kind} is not fitted", where=where, fix="store it after fit()"
+        ) from error
+    if not hasattr(final, "predict"):
+        raise ModelUnreadable(
+            f"a {kind} does not predict",
+            where=where,
+            fix="store the pipeline that ends in the model",
+        )
+
+
+def _is_number(dtype: pa.DataType) -> bool:
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
+    return any(test(dtype) for test in tests)
+
+
+def _arranged(order: list[int]) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    if order == list(range(len(order))):
+        return lambda batch: batch
+    return lambda batch: batch.select(order)
+
+
+def _named(values: Any, names: list[str]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(values, columns=names, copy=False)
+
+
+def _is_finite(part: Any) -> bool:
+    if isinstance(part, list):
+        return all(_is_finite(p) for p in part)
+    array = np.asarray(part)
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())

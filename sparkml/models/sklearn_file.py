@@ -1,0 +1,98 @@
+"""A scikit-learn model's file, read into the estimator: joblib, pickle, cloudpickle or skops."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from sparkml.errors import ModelUnreadable, SparkMLError
+from sparkml.models.extras import need
+from sparkml.models.mlmodel import inside
+from sparkml.models.own_code import bring_code
+from sparkml.models.trust import trusted_types
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sparkml.models.mlmodel import MLmodel
+
+SUFFIXES = {".joblib": "joblib", ".pkl": "joblib", ".skops": "skops"}
+"""A bare file's suffix → how it is read; joblib reads plain pickles as well."""
+
+
+def model_file(folder: Path, description: MLmodel | None) -> tuple[Path, str]:
+    """The file that holds the estimator, and its format.
+
+    Raises:
+        ModelUnreadable: the `MLmodel` names none, or one that is not there.
+        UntrustedModel: it names one outside the folder.
+    """
+    if description is None:
+        path = next(p for p in sorted(folder.iterdir()) if p.suffix in SUFFIXES)
+        return path, SUFFIXES[path.suffix]
+    own = description.flavors["sklearn"]
+    if "pickled_model" not in own:
+        raise ModelUnreadable(
+            "its scikit-learn flavor names no 'pickled_model'", where=str(folder / "MLmodel")
+        )
+    path = inside(folder, own["pickled_model"], key="pickled_model")
+    return path, str(own.get("serialization_format", "pickle"))
+
+
+def read_estimator(folder: Path, description: MLmodel | None) -> tuple[Any, tuple[str, ...]]:
+    """The object in the file, and how the library's version differs from the one that wrote it.
+
+    Raises:
+        ModelUnreadable: the file is damaged, or a class it needs is not installed.
+        UntrustedModel: a skops file holds something other than scikit-learn's classes.
+        ExtraMissing: the library is not installed.
+    """
+    need("sklearn", extra="sklearn", why="a scikit-learn model")
+    path, kind = model_file(folder, description)
+    if description is not None:
+        bring_code(folder, description.flavors["sklearn"])
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            estimator = _read(path, kind)
+    except SparkMLError:
+        raise
+    except ModuleNotFoundError as error:
+        raise ModelUnreadable(
+            f"the model needs a module that is not installed here: {error}",
+            where=str(path),
+            fix=f"install {error.name}, here and on the workers",
+        ) from error
+    except Exception as error:  # a damaged pickle raises whatever its bytes happen to ask for
+        raise ModelUnreadable(
+            f"{kind} cannot read the file: {type(error).__name__}: {error}",
+            where=str(path),
+            fix="store the model again, with the scikit-learn version that is installed here",
+        ) from error
+    return estimator, _differences(told)
+
+
+def _read(path: Path, kind: str) -> Any:
+    if kind == "skops":
+        skops = need("skops.io", extra="sklearn", why="a .skops file")
+        untrusted = skops.get_untrusted_types(file=path)
+        return skops.load(path, trusted=trusted_types(untrusted, where=str(path)))
+    if kind == "joblib":
+        return need("joblib", extra="sklearn", why="a .joblib file").load(path)
+    with path.open("rb") as file:
+        return pickle.load(file)  # noqa: S301 -- the trust policy has decided before
+
+
+def _differences(told: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    found: dict[str, None] = {}
+    for warning in told:
+        message = warning.message
+        if isinstance(message, InconsistentVersionWarning):
+            before, here = message.original_sklearn_version, message.current_sklearn_version
+            found[f"scikit-learn {before} (here {here})"] = None
+        else:
+            warnings.warn_explicit(message, warning.category, warning.filename, warning.lineno)
+    return tuple(found)

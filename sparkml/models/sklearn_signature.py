@@ -1,0 +1,161 @@
+"""What a scikit-learn model itself tells about its columns: inputs, outputs, missing values."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from sparkml.arrow import input_schema, is_list
+from sparkml.errors import SignatureError, did_you_mean
+from sparkml.spec import Field, Signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Both = Callable[[pa.RecordBatch], tuple[Any, Any]]
+
+PREDICTION, PROBABILITY = "prediction", "probability"
+
+
+def inputs_of(names: Sequence[str], width: int | None, *, shape: str) -> tuple[Field, ...]:
+    """The columns that a model tells: by `feature_names_in_`, else by `n_features_in_`.
+
+    A model trained on a DataFrame tells the names of its columns but not their types; where every
+    step takes a matrix of numbers they are doubles, otherwise nobody knows.
+    """
+    if shape == "text":
+        return (Field(name="text", type="string"),)
+    if names and shape == "matrix":
+        return tuple(Field(name=name, type="double") for name in names)
+    if names or not width:
+        return ()
+    return (Field(name="features", type="list<double>", length=width),)
+
+
+def line_to_write(names: Sequence[str]) -> str:
+    """The argument that tells the types of a model's columns, to be completed by a person."""
+    shown = [f'Field(name="{name}", type="double")' for name in list(names)[:3] or ["age"]]
+    more = ", …" if len(names) > 3 else ""
+    return f"signature=Signature(inputs=({', '.join(shown)}{more},)), with each column's own type"
+
+
+def order_of(trained: Sequence[str], inputs: Sequence[str], *, where: str) -> list[int]:
+    """For each column that the model was trained on, its place among `inputs`.
+
+    Matched by name, else by names that differ in case and punctuation alone (`mean radius` and
+    `mean_radius`), else, where not one name is known, by position.
+
+    Raises:
+        SignatureError: some names are the model's and some are not, or the numbers differ.
+    """
+    if len(trained) != len(inputs):
+        raise SignatureError(
+            f"the model was trained on {len(trained)} columns, the signature has {len(inputs)}",
+            where=where,
+            fix=f"columns: {', '.join(list(trained)[:20])}",
+        )
+    for spell in (str, _plain):
+        places = {spell(name): index for index, name in enumerate(inputs)}
+        wanted = [spell(name) for name in trained]
+        if len(places) == len(inputs) and set(places) == set(wanted):
+            return [places[name] for name in wanted]
+    strange = [name for name in inputs if _plain(name) not in map(_plain, trained)]
+    if len(strange) == len(inputs):
+        return list(range(len(inputs)))
+    raise SignatureError(
+        f"the model was not trained on a column '{(strange or inputs)[0]}'",
+        where=where,
+        fix=did_you_mean(str((strange or inputs)[0]), trained),
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W|_", "", name).lower()
+
+
+def outputs_of(
+    classes: Any, seen: tuple[Any, Any] | None, *, probability: bool
+) -> tuple[Field, ...]:
+    """The outputs, from the class labels and from what the model gave for two rows (`seen`).
+
+    Empty where neither tells.
+    """
+    labels, chances = seen or (None, None)
+    if isinstance(classes, list):
+        kind: str | None = f"list<{common_type(classes)}>"
+    elif classes is not None:
+        kind = label_type(classes)
+        if labels is not None and (result_type(labels) or "").startswith("list<"):
+            kind = result_type(labels)  # several labels a row, whatever `classes_` says
+    else:
+        kind = result_type(labels)
+    if kind is None:
+        return ()
+    made = [Field(name=PREDICTION, type=kind)]
+    if probability:
+        nested = isinstance(chances if seen else classes, list)
+        made.append(
+            Field(name=PROBABILITY, type="list<list<double>>" if nested else "list<double>")
+        )
+    return tuple(made)
+
+
+def result_type(values: Any) -> str | None:
+    """The type of a column that holds `values`, or rows of them; None for nothing."""
+    if values is None:
+        return None
+    array = np.asarray(values)
+    element = label_type(array)
+    return f"list<{element}>" if array.ndim == 2 and array.shape[1] != 1 else element
+
+
+def common_type(classes: Sequence[Any]) -> str:
+    """The type of a list that holds a label of each output."""
+    kinds = {label_type(of_output) for of_output in classes}
+    return kinds.pop() if len(kinds) == 1 else "string" if "string" in kinds else "double"
+
+
+def label_type(labels: Any) -> str:
+    """The type of a label: its own, and `string` for objects that are all text."""
+    array = np.asarray(labels)
+    if array.dtype.kind in "US":
+        return "string"
+    if array.dtype.kind == "O":
+        inferred = pa.infer_type(array.ravel().tolist())
+        return "string" if pa.types.is_null(inferred) else str(inferred)
+    if array.dtype.kind == "u":  # Spark has no unsigned integers
+        return str(pa.from_numpy_dtype(f"int{min(64, array.dtype.itemsize * 16)}"))
+    return str(pa.from_numpy_dtype(array.dtype))
+
+
+def probe(both: Both, inputs: tuple[Field, ...], *, missing: bool) -> tuple[Any, Any] | None:
+    """What the model gives for two made-up rows; None where it refuses them.
+
+    The rows hold zeros and empty texts, or (`missing`) nothing at all.
+    """
+    schema = input_schema(Signature(inputs=inputs))
+    columns = [_made_up(f, t.type, missing=missing) for f, t in zip(inputs, schema, strict=True)]
+    batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return both(batch)
+        except Exception:  # noqa: BLE001 -- any refusal is an answer
+            return None
+
+
+def _made_up(wanted: Field, dtype: pa.DataType, *, missing: bool) -> pa.Array:
+    if not is_list(dtype):
+        return pa.array([None if missing else _zero(dtype)] * 2, dtype)
+    element = float("nan") if missing else _zero(dtype.value_type)
+    return pa.array([[element] * (wanted.length or 1)] * 2, dtype)
+
+
+def _zero(dtype: pa.DataType) -> Any:
+    if pa.types.is_string(dtype) or pa.types.is_binary(dtype):
+        return "" if pa.types.is_string(dtype) else b""
+    return 0 if pa.types.is_temporal(dtype) else pa.scalar(0, pa.int32()).cast(dtype).as_py()

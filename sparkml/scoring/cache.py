@@ -1,0 +1,54 @@
+"""The models that a process holds open: one bounded cache, keyed by what a model is."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from sparkml.models.read import open_predictor
+from sparkml.scoring.scorer import Scorer
+from sparkml.scoring.threads import cap_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sparkml.spec import ModelSpec
+
+CAPACITY = 8
+_open: OrderedDict[str, Scorer] = OrderedDict()
+
+
+def load_scorer(spec: ModelSpec, folder: Path | None = None) -> Scorer:
+    """A live scorer for `spec`, its files verified and opened now.
+
+    `folder` holds the model's files; by default they are in this host's cache, where `read_spec`
+    put them. Runs wherever the model's library is installed. Costs one reading of the files for the
+    digest and one load.
+
+    Raises:
+        DigestMismatch: the files are not those of the spec.
+        ModelUnreadable: the library cannot open them.
+    """
+    return Scorer(spec, open_predictor(spec, folder))
+
+
+def cached_scorer(
+    spec: ModelSpec, *, cores: int, locate: Callable[[str], Path | None]
+) -> tuple[Scorer, bool]:
+    """The scorer of `spec` in this process, and whether it was loaded just now.
+
+    `locate` gives the folder of a digest's files where they are not in the host's cache. The least
+    recently used of more than `CAPACITY` models is let go.
+    """
+    key = spec.to_json()
+    if key in _open:
+        _open.move_to_end(key)
+        return _open[key], False
+    cap_threads(cores)
+    scorer = load_scorer(spec, locate(spec.digest))
+    cap_threads(cores)
+    _open[key] = scorer
+    while len(_open) > CAPACITY:
+        _open.popitem(last=False)
+    return scorer, True

@@ -1,0 +1,138 @@
+"""The live model: one Arrow batch in, one Arrow batch out, the same rows in the same order."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sparkml.arrow import select, to_arrow_type
+from sparkml.errors import ContractViolation
+from sparkml.scoring.isolate import isolate
+from sparkml.scoring.nulls import apply_null_policy
+
+if TYPE_CHECKING:
+    from sparkml.models.base import Predictor
+    from sparkml.spec import ModelSpec
+
+ERROR_TYPE = pa.struct([(name, pa.string()) for name in ("code", "message", "column", "payload")])
+"""Why a row has no score: a closed code, the words, the column where known, the row's inputs."""
+
+ERROR_CODES = {
+    "NULL_INPUT": "a feature is null or NaN and its policy is quarantine",
+    "MODEL_EXCEPTION": "the model raised on this row",
+    "NON_FINITE_SCORE": "the model gave NaN or an infinity",
+}
+MESSAGE_CHARS, PAYLOAD_CHARS = 1_000, 8_000
+Errors = dict[int, tuple[str, str, str | None]]
+"""Row -> code, message, column."""
+
+
+class Scorer:
+    """A loaded model that scores Arrow batches; knows nothing of Spark.
+
+    Call it with a `pyarrow.RecordBatch` that has at least the columns of `spec.signature.inputs`
+    (by name, any order, castable by `sparkml.arrow.CASTS`). It returns a batch of `output_schema`:
+    the outputs of the model, null where a row has no score, and `error`, null where it has one.
+    Nulls and NaN go by the spec's null policy. Not thread-safe: one per thread.
+
+    Raises:
+        SignatureError: a column is missing or of a type that is refused.
+        NullInputError: a null where the policy says `fail`.
+        ContractViolation: the model returned other rows or types than it declared.
+    """
+
+    def __init__(self, spec: ModelSpec, predictor: Predictor) -> None:
+        self.spec = spec
+        self._predictor = predictor
+        self._types = [to_arrow_type(f.type) for f in spec.signature.outputs]
+        fields = [
+            pa.field(f.name, dtype)
+            for f, dtype in zip(spec.signature.outputs, self._types, strict=True)
+        ]
+        self.output_schema = pa.schema([*fields, pa.field("error", ERROR_TYPE)])
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The scores of `batch`."""
+        inputs = select(batch, self.spec.signature, where=self.spec.uri)
+        if not inputs.num_rows:
+            return pa.RecordBatch.from_pylist([], schema=self.output_schema)
+        decided = apply_null_policy(inputs, self.spec)
+        errors: Errors = {
+            row: ("NULL_INPUT", f"'{column}' is null or NaN", column)
+            for row, column in decided.reasons.items()
+        }
+        outputs, failures = self._score(decided.batch, decided.skip)
+        errors |= {
+            row: ("MODEL_EXCEPTION", f"{type(e).__name__}: {e}", None)
+            for row, e in failures.items()
+        }
+        outputs = self._refuse_non_finite(outputs, errors)
+        return pa.RecordBatch.from_arrays(
+            [*outputs, _error_column(errors, inputs, self.spec.name)], schema=self.output_schema
+        )
+
+    def _score(
+        self, batch: pa.RecordBatch, skip: np.ndarray | None
+    ) -> tuple[list[pa.Array], dict[int, Exception]]:
+        if skip is None:
+            return isolate(self._checked, batch, self._types)
+        rows = np.flatnonzero(~skip)
+        if not len(rows):
+            return [pa.nulls(batch.num_rows, dtype) for dtype in self._types], {}
+        outputs, failures = isolate(self._checked, batch.take(pa.array(rows)), self._types)
+        # Back to the rows' places: a skipped row takes from nowhere, which gives null.
+        places = np.zeros(batch.num_rows, dtype=np.int64)
+        places[rows] = np.arange(len(rows))
+        origin = pa.array(places, mask=skip)
+        return [o.take(origin) for o in outputs], {int(rows[i]): e for i, e in failures.items()}
+
+    def _checked(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        outputs = self._predictor.predict(batch)
+        got = [(len(o), str(o.type)) for o in outputs]
+        expected = [(batch.num_rows, str(dtype)) for dtype in self._types]
+        if got != expected:
+            raise ContractViolation(
+                f"the model returned (rows, type) {got} where {expected} was declared",
+                where=self.spec.uri,
+                fix="correct the model, or the outputs in its signature",
+            )
+        return outputs
+
+    def _refuse_non_finite(self, outputs: list[pa.Array], errors: Errors) -> list[pa.Array]:
+        bad = np.zeros(0, dtype=np.int64)
+        for output in outputs:
+            if pa.types.is_floating(output.type):
+                finite = np.isfinite(output.fill_null(0.0).to_numpy(zero_copy_only=False))
+                bad = np.union1d(bad, np.flatnonzero(~finite))
+            elif pa.types.is_list(output.type) and pa.types.is_floating(output.type.value_type):
+                flat = output.flatten().fill_null(0.0).to_numpy(zero_copy_only=False)
+                if not (finite := np.isfinite(flat)).all():
+                    parents = pc.list_parent_indices(output).to_numpy(zero_copy_only=False)
+                    bad = np.union1d(bad, parents[~finite])
+        if not len(bad):
+            return outputs
+        errors |= {
+            int(row): ("NON_FINITE_SCORE", "the score is NaN or infinite", None) for row in bad
+        }
+        mask = np.zeros(len(outputs[0]), dtype=bool)
+        mask[bad] = True
+        return [pc.if_else(pa.array(mask), pa.scalar(None, o.type), o) for o in outputs]
+
+
+def _error_column(errors: Errors, inputs: pa.RecordBatch, model: str) -> pa.StructArray:
+    if not errors:
+        return pa.nulls(inputs.num_rows, ERROR_TYPE)
+    column: list[dict[str, str | None] | None] = [None] * inputs.num_rows
+    for row, (code, message, name) in errors.items():
+        payload = json.dumps(inputs.slice(row, 1).to_pylist()[0], default=str, ensure_ascii=False)
+        column[row] = {
+            "code": code,
+            "message": f"{model}: {message}"[:MESSAGE_CHARS],
+            "column": name,
+            "payload": payload[:PAYLOAD_CHARS],
+        }
+    return pa.array(column, ERROR_TYPE)

@@ -1,0 +1,233 @@
+"""How the output's columns meet those of a Delta table, new or old: decided before any task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sparkml.errors import SinkSchemaError, did_you_mean
+from sparkml.spark.delta_partition import (
+    equals,
+    partition_columns,
+    partitioning,
+    predicate,
+    with_fixed,
+)
+from sparkml.spark.delta_rules import check_columns, check_table
+from sparkml.spark.delta_types import (
+    ILLEGAL,
+    arrow_field,
+    cleaned,
+    fields_within,
+    merged,
+)
+from sparkml.spark.layout import Layout, PartitionColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pyspark.sql.types import StructField, StructType
+
+    from sparkml.spark.delta_log import DeltaTransaction
+    from sparkml.spark.layout import FileReport
+
+MODE = "delta.columnMapping.mode"
+OUTPUT = "the output's columns"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablePlan:
+    """What the tasks write, which rows this run replaces, and what it adds to the table's schema.
+
+    `predicates` are SQL for this run's partition, safe for any value; `shown` is the same for eyes.
+    """
+
+    layout: Layout
+    replace: bool
+    predicates: tuple[str, ...]
+    shown: str | None
+    new_columns: tuple[str, ...]
+
+    def check(self, reports: Iterable[FileReport]) -> None:
+        """Refuse files with rows that this run did not promise.
+
+        Raises:
+            SinkSchemaError: rows of another partition than the declared one, or a null in a NOT
+                NULL column.
+        """
+        for report in reports:
+            nulls = list(report.nulls_in)
+            for column in self.layout.partitions:
+                value = report.partition_values[column.physical]
+                if column.fixed and value != column.value:
+                    raise SinkSchemaError(
+                        f"there are rows with {equals(column.name, value)}, "
+                        f"but this run writes {equals(column.name, column.value)}",
+                        where=self.layout.root,
+                        fix="choose the rows with source.where, or mend sink.partition",
+                    )
+                if value is None and column.name in self.layout.not_null:
+                    nulls.append(column.name)
+            if nulls:
+                raise SinkSchemaError(
+                    f"column '{nulls[0]}' is NOT NULL in the table, and there are rows with null",
+                    where=self.layout.root,
+                    fix="leave those rows out with source.where, or coalesce in a step",
+                )
+
+
+def plan_table(
+    txn: DeltaTransaction,
+    schema: StructType,
+    *,
+    root: str,
+    replace: bool,
+    partition: Mapping[str, Any],
+    partition_by: Sequence[str],
+    merge: bool,
+    column_mapping: str,
+) -> TablePlan:
+    """Every decision about the table, or the reason why it cannot be written.
+
+    The transaction learns a new table's or a merged schema here; nothing is written.
+
+    Raises:
+        SinkSchemaError: columns, types or partition columns do not fit.
+        UnsupportedTable: the table has features that this writer cannot honour.
+    """
+    rows = cleaned(schema)
+    exists = txn.version >= 0
+    by = partitioning(txn, partition, partition_by, root=root)
+    output = with_fixed(rows, txn.schema, partition)
+    if exists:
+        properties = txn.metadata["configuration"]
+        check_table(features=txn.features, properties=properties, replace=replace, where=root)
+        new = _reconcile(txn, output, merge=merge, root=root)
+    else:
+        new = tuple(output.names)
+        _create(txn, output, by, column_mapping=column_mapping, root=root)
+    table, properties = txn.schema, txn.metadata["configuration"]
+    check_table(features=txn.features, properties=properties, replace=replace, where=root)
+    absent = {f.name for f in table.fields} - {f.name for f in _matches(table, output)}
+    check_columns(table, absent=absent, where=root)
+    partitions = partition_columns(table, rows, by, partition, root=root)
+    shown = [equals(p.name, p.value) for p in partitions if p.fixed]
+    return TablePlan(
+        layout=_layout(root, table, rows, partitions, properties),
+        replace=replace,
+        predicates=tuple(predicate(p, table) for p in partitions if p.fixed),
+        shown=" AND ".join(shown) if replace and shown else None,
+        new_columns=new,
+    )
+
+
+def _create(
+    txn: DeltaTransaction,
+    output: StructType,
+    by: Sequence[str],
+    *,
+    column_mapping: str,
+    root: str,
+) -> None:
+    """Give the transaction the metadata of a new table."""
+    if column_mapping == "none":
+        _check_names([path for path, _ in fields_within(output)], root=root)
+    spelling = {name.lower(): name for name in output.names}
+    for name in by:
+        if name.lower() not in spelling:
+            raise SinkSchemaError(
+                f"partition column '{name}' is not in the output",
+                where="sink.partition_by",
+                fix=did_you_mean(name, output.names),
+            )
+    changes = {
+        "schemaString": output.json(),
+        "partitionColumns": [spelling[name.lower()] for name in by],
+        "configuration": {} if column_mapping == "none" else {MODE: column_mapping},
+    }
+    txn.update_metadata(changes)
+
+
+def _check_names(paths: Iterable[str], *, root: str) -> None:
+    illegal = [path for path in paths if any(c in ILLEGAL for c in path)]
+    if illegal:
+        raise SinkSchemaError(
+            f"without column mapping Delta has no columns named {', '.join(map(repr, illegal))}",
+            where=root,
+            fix="set sink.column_mapping: name on a new table, or rename them in a step or in keep",
+        )
+
+
+def _reconcile(
+    txn: DeltaTransaction, output: StructType, *, merge: bool, root: str
+) -> tuple[str, ...]:
+    """The columns that the output adds to an existing table; the transaction learns them."""
+    new: list[str] = []
+    changed: list[str] = []
+    table = txn.schema
+    wanted = merged(table, output, path="", new=new.append, changed=changed.append)
+    if changed:
+        raise SinkSchemaError(
+            f"column {'; column '.join(changed)}",
+            where=root,
+            fix="cast it in a step, or write another table",
+        )
+    if new and not merge:
+        raise SinkSchemaError(
+            f"the table has no column {', '.join(map(repr, new))}",
+            where=root,
+            fix="set sink.schema: merge to add what is new, or leave it out of `keep`",
+        )
+    given = {f.name for f in _matches(table, output)}
+    lacking = [f.name for f in table.fields if not f.nullable and f.name not in given]
+    if lacking:
+        raise SinkSchemaError(
+            f"column '{lacking[0]}' is NOT NULL in the table, and the output lacks it",
+            where=root,
+            fix=did_you_mean(lacking[0], output.names),
+        )
+    if new:
+        if txn.metadata["configuration"].get(MODE, "none") == "none":
+            _check_names(new, root=root)
+        txn.update_metadata({"schemaString": wanted.json()})
+    return tuple(new)
+
+
+def _matches(table: StructType, output: StructType) -> list[StructField]:
+    """The columns of the table that the output has, whatever the case of their names."""
+    given = {name.lower() for name in output.names}
+    return [f for f in table.fields if f.name.lower() in given]
+
+
+def _layout(
+    root: str,
+    table: StructType,
+    rows: StructType,
+    partitions: tuple[PartitionColumn, ...],
+    properties: Mapping[str, str],
+) -> Layout:
+    apart = {p.name.lower() for p in partitions}
+    spelling = {name.lower(): name for name in rows.names}
+    data = [f for f in table.fields if f.name.lower() not in apart]
+    if not data:
+        raise SinkSchemaError(
+            "every column is a partition column", where=root, fix="leave one out of partition_by"
+        )
+    logical = [
+        arrow_field(f, physical=False).with_name(spelling.get(f.name.lower(), f.name)) for f in data
+    ]
+    indexed = int(properties.get("delta.dataSkippingNumIndexedCols", "32"))
+    chosen = "delta.dataSkippingStatsColumns" in properties  # all columns then, not fewer
+    return Layout(
+        root=root,
+        logical=pa.schema(logical),
+        physical=pa.schema([arrow_field(f, physical=True) for f in data]),
+        partitions=partitions,
+        not_null=tuple(
+            spelling.get(f.name.lower(), f.name) for f in table.fields if not f.nullable
+        ),
+        folders=properties.get(MODE, "none") == "none",
+        stats_leaves=-1 if chosen else indexed,
+    )

@@ -1,0 +1,156 @@
+"""What a run tells when it has ended: `Outcome` and the plan that came before it, as values."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pyarrow import fs
+
+from sparkml.errors import SinkNotWritable, SparkMLError
+
+if TYPE_CHECKING:
+    from sparkml.config import Loaded
+    from sparkml.spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A run that ended well; `to_json` is what the result file holds."""
+
+    models: list[dict[str, str]]
+    table: str
+    rows: int = 0
+    scored: int = 0
+    quarantined: int = 0
+    seconds: float = 0.0
+    table_version: int | None = None
+    files: int | None = None
+    already_done: bool = False
+    sample: list[dict[str, Any]] = field(default_factory=list)
+    sql: str = ""
+
+    @property
+    def rows_per_s(self) -> int:
+        """Rows read, scored and stored per second of the job itself, without Spark's start."""
+        return round(self.rows / self.seconds) if self.seconds else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as plain values, `status` first."""
+        return {"status": "ok", **asdict(self), "rows_per_s": self.rows_per_s}
+
+    def summary_rows(self) -> list[tuple[str, str]]:
+        """What a person wants to know, as label and value."""
+        rows = [
+            ("model", f"{m['column']}: {m['uri']}  sha256 {m['digest'][:12]}") for m in self.models
+        ]
+        if self.already_done:
+            rows.append(("done before", "this run key is committed; nothing was scored"))
+        else:
+            rows += [
+                ("rows", f"{self.rows:,}"),
+                ("scored", f"{self.scored:,}"),
+                ("quarantined", f"{self.quarantined:,}"),
+                ("speed", f"{self.rows_per_s:,} rows/s ({self.seconds:.1f} s)"),
+            ]
+        version = "" if self.table_version is None else f"  version {self.table_version}"
+        files = "" if self.files is None else f"  {self.files} file{'s' * (self.files != 1)}"
+        rows.append(("table", f"{self.table}{version}{files}"))
+        rows.append(("query", self.sql))
+        return rows
+
+
+def model_rows(specs: tuple[ModelSpec, ...]) -> list[dict[str, str]]:
+    """The models of a run as an outcome names them."""
+    return [
+        {"column": s.name, "uri": s.uri, "version": s.version, "digest": s.digest} for s in specs
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run would do: nothing of it has been done."""
+
+    models: list[dict[str, Any]]
+    source: str
+    inputs: list[dict[str, str]]
+    output: list[str]
+    sink: dict[str, Any]
+    config: list[tuple[str, str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain values."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """The plan for a person to read."""
+        parts = [
+            _table("model", self.models),
+            f"source\n  {self.source}",
+            _table("input columns", self.inputs),
+            "output columns\n" + "\n".join(f"  {line}" for line in self.output),
+            _table("sink", [{"what": k, "value": str(v)} for k, v in self.sink.items()]),
+            _table("config", [{"key": k, "value": v, "from": o} for k, v, o in self.config]),
+        ]
+        return "\n\n".join(parts)
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return f"{title}\n  (none)"
+    widths = {k: max(len(str(r[k])) for r in rows) for k in rows[0]}
+    lines = ["  " + "  ".join(str(r[k]).ljust(w) for k, w in widths.items()).rstrip() for r in rows]
+    return "\n".join([title, *lines])
+
+
+def config_rows(loaded: Loaded) -> list[tuple[str, str, str]]:
+    """Every resolved value of the config and where it came from; empty defaults are left out."""
+    rows = [(key, _shown(value), origin) for key, value, origin in loaded.rows()]
+    empty = ("null", "{}", "[]")
+    return [row for row in rows if row[1] not in empty or row[2] != "default"]
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def write_result(address: str | None, result: Outcome | SparkMLError) -> None:
+    """Write the outcome, or the error, as JSON where the config says; nowhere when it says nothing.
+
+    In cluster mode the driver's output is far away: this file is how a caller learns what happened.
+
+    Raises:
+        SinkNotWritable: the address cannot be written.
+    """
+    if address is None:
+        return
+    if isinstance(result, SparkMLError):
+        content = {
+            "status": "error",
+            "error": {
+                "code": result.code,
+                "exit_status": result.exit_status,
+                "what": result.what,
+                "where": result.where,
+                "fix": result.fix,
+            },
+        }
+    else:
+        content = result.to_json()
+    try:
+        system, path = fs.FileSystem.from_uri(_uri(address))
+        if isinstance(system, fs.LocalFileSystem):
+            system.create_dir(path.rpartition("/")[0], recursive=True)
+        with system.open_output_stream(path) as stream:
+            stream.write(json.dumps(content, indent=2, default=str, ensure_ascii=False).encode())
+    except (OSError, ValueError) as error:
+        raise SinkNotWritable(
+            f"the result file cannot be written: {error}", where=f"result: {address}"
+        ) from error
+
+
+def _uri(address: str) -> str:
+    from pathlib import Path
+
+    return address if "://" in address else Path(address).absolute().as_uri()

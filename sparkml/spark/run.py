@@ -1,0 +1,217 @@
+"""The story of one job, top to bottom: resolve, start, read, plan, open, score, commit, report.
+
+This is the first file to read: each line of `_run` is a call into the room that does it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException, PythonException
+from pyspark.sql import SparkSession
+
+from sparkml import errors
+from sparkml.errors import ConfigError, JobFailed, SourceError, SparkMLError, did_you_mean
+from sparkml.models.read import read_spec
+from sparkml.spark.progress import watched
+from sparkml.spark.provenance import Provenance
+from sparkml.spark.report import Outcome, Plan, config_rows, model_rows, write_result
+from sparkml.spark.score import ScorePlan
+from sparkml.spark.session import build_session
+from sparkml.spark.ship import ship
+from sparkml.spark.sinks import open_sink
+from sparkml.spark.sources import apply_steps, brief, describe, read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyspark.sql import DataFrame
+
+    from sparkml.config import JobConfig, Loaded
+    from sparkml.spark.progress import Reporter
+    from sparkml.spec import ModelSpec
+
+SAMPLE_ROWS = 3
+
+
+def run(loaded: Loaded, *, report: Reporter) -> Outcome:
+    """Score the config's source into its sink; runs on the driver, starts and stops Spark.
+
+    Writes the result file, if the config names one, whether the job ends well or not.
+
+    Raises:
+        SparkMLError: with its code; nothing is committed then (but see the sinks that Spark's own
+            writer fills).
+    """
+    config = loaded.config
+    try:
+        outcome = _run(config, report)
+    except SparkMLError as error:
+        write_result(config.result, error)
+        raise
+    finally:
+        report.close()
+    write_result(config.result, outcome)
+    return outcome
+
+
+def _run(config: JobConfig, report: Reporter) -> Outcome:
+    report.stage("resolving models")
+    specs = resolve(config)
+    report.stage("starting Spark")
+    with _session(config) as spark:
+        report.stage(f"reading {describe(config.source)}")
+        df = apply_steps(read_source(spark, config.source), config.steps)
+        plan = _plan(df, specs, config)
+        provenance = Provenance.of(plan.specs, uuid.uuid4().hex)
+        sink = open_sink(spark, config.sink, plan.schema, provenance)
+        told = partial(Outcome, models=model_rows(plan.specs), table=sink.name, sql=sink.sql)
+        version = sink.done()
+        if version is not None:
+            return told(table_version=version, already_done=True)
+        for spec in plan.specs:
+            ship(spark, spec)
+        report.stage(f"scoring into {sink.name}")
+        started = time.monotonic()
+        task = plan.task(batch_rows=config.batch_rows, tuned=config.workers.tuned)
+        with watched(spark, f"sparkml: {sink.name}", report), _explained():
+            written = sink.write(df, plan, task, max_quarantine=config.max_quarantine)
+        seconds = time.monotonic() - started
+        return told(
+            rows=written.rows,
+            scored=written.rows - written.quarantined,
+            quarantined=written.quarantined,
+            seconds=round(seconds, 3),
+            table_version=written.table_version,
+            files=written.files,
+            sample=[row.asDict(recursive=True) for row in sink.read().limit(SAMPLE_ROWS).collect()],
+        )
+
+
+def plan(loaded: Loaded) -> Plan:
+    """What `run` would do; Spark analyses the job and no row is scored, nothing is written.
+
+    (A CSV source without a declared schema is read through to infer it, as a run would do.)
+
+    Raises:
+        SparkMLError: whatever a run would refuse before its first task.
+    """
+    config = loaded.config
+    specs = resolve(config)
+    with _session(config) as spark:
+        df = apply_steps(read_source(spark, config.source), config.steps)
+        scoring = _plan(df, specs, config)
+        provenance = Provenance.of(scoring.specs, "(a new one each run)")
+        sink = open_sink(spark, config.sink, scoring.schema, provenance)
+        return Plan(
+            models=model_rows(scoring.specs),
+            source=describe(config.source),
+            inputs=[
+                {
+                    "model": name,
+                    "column": b.name,
+                    "is": b.source,
+                    "becomes": b.target,
+                    "cast": b.rule,
+                }
+                for name, bound in scoring.bindings.items()
+                for b in bound
+            ],
+            output=[f"{f.name}: {f.dataType.simpleString()}" for f in scoring.schema.fields],
+            sink=sink.describe(),
+            config=config_rows(loaded),
+        )
+
+
+def resolve(config: JobConfig) -> tuple[ModelSpec, ...]:
+    """The config's models, aliases pinned to versions; needs no Spark.
+
+    Raises:
+        ModelError: one cannot be found, trusted or opened.
+    """
+    return tuple(
+        read_spec(
+            entry.uri,
+            name=name,
+            flavor=entry.flavor,
+            signature=entry.signature,
+            nulls=entry.nulls,
+            params=dict(entry.params),
+            model_config=dict(entry.model_config_),
+            trust=config.trust,
+            environment=config.environment,
+            tracking_uri=config.registry.tracking_uri,
+            registry_uri=config.registry.registry_uri,
+        )
+        for name, entry in config.models.items()
+    )
+
+
+def _plan(df: DataFrame, specs: tuple[ModelSpec, ...], config: JobConfig) -> ScorePlan:
+    kept = df.columns if config.keep == "*" else config.keep
+    columns = list(dict.fromkeys([*config.key, *kept]))
+    for name in config.rename:
+        if name not in columns and name not in config.models:
+            known = [*columns, *config.models]
+            raise ConfigError(
+                f"no output column '{name}'", where="rename", fix=did_you_mean(name, known)
+            )
+    renamed = tuple(replace(s, name=config.rename.get(s.name, s.name)) for s in specs)
+    keep = {name: config.rename.get(name) for name in columns}
+    return ScorePlan(df.schema, renamed, keep, where=describe(config.source))
+
+
+@contextmanager
+def _session(config: JobConfig) -> Iterator[SparkSession]:
+    """The job's session, stopped at the end unless it was running before."""
+    foreign = SparkSession.getActiveSession() is not None
+    spark = build_session(config.spark.master, config.spark.conf, tuned=config.workers.tuned)
+    try:
+        yield spark
+    finally:
+        if not foreign:
+            spark.stop()
+
+
+UNREADABLE = ("MALFORMED_RECORD", "FAILED_READ_FILE", "CANNOT_READ_FILE", "FileNotFoundException")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn the failure of a Spark job into one of our errors, in one line."""
+    try:
+        yield
+    except SparkMLError:
+        raise
+    except PythonException as error:
+        raise _from_worker(str(error)) from error
+    except (PySparkException, Py4JError) as error:
+        text = str(error)
+        if any(mark in text for mark in UNREADABLE):
+            raise SourceError(
+                brief(error), where="source", fix="mend or leave out the file"
+            ) from error
+        raise JobFailed(brief(error), where="Spark job", fix="look into Spark's log") from error
+
+
+def _from_worker(trace: str) -> SparkMLError:
+    """The error that a worker raised, out of the text that Spark makes of it."""
+    found = re.findall(r"^(?:sparkml\.errors\.)(\w+): (.*)$", trace, re.MULTILINE)
+    if found:
+        kind = getattr(errors, found[-1][0], JobFailed)
+        what, *rest = found[-1][1].split(" | ")
+        fix = next((r.removeprefix("fix: ") for r in rest if r.startswith("fix: ")), "")
+        where = next((r for r in rest if not r.startswith("fix: ")), "worker")
+        return kind(what, where=where, fix=fix)
+    lines = [line for line in trace.strip().splitlines() if line.strip()]
+    last = next(
+        (line for line in reversed(lines) if re.match(r"^[\w.]+(Error|Exception)\b", line)), ""
+    )
+    return JobFailed(last or lines[0], where="a Python worker", fix="look into Spark's log")

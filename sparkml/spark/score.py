@@ -1,0 +1,167 @@
+"""`score`: add the scores of one or several models to a DataFrame, in one pass over its rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pyspark.sql.types import StructField, StructType
+
+from sparkml.arrow import Binding, bind, to_arrow_type
+from sparkml.errors import SignatureError, did_you_mean
+from sparkml.models.read import read_spec
+from sparkml.scoring.scorer import ERROR_TYPE
+from sparkml.spark.ship import ship
+from sparkml.spark.types import arrow_schema, column, plain, spark_type
+from sparkml.spark.worker import ScoreTask, score_batches
+from sparkml.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+
+def score(
+    df: DataFrame,
+    *models: ModelSpec | str,
+    key: str | Sequence[str] = (),
+    keep: Literal["*"] | Sequence[str] = "*",
+    batch_rows: int | None = None,
+    tuned: bool = True,
+) -> DataFrame:
+    """The rows of `df` with their scores: key and kept columns, one struct a model, and `error`.
+
+    Checks run here, on the driver; scoring runs in Python workers, when the result is used. Each
+    row goes once to Python and back, for all the models together.
+
+    Args:
+        df: any DataFrame, classic or Connect. Columns are met by name; extra ones cost nothing
+            unless they are kept.
+        *models: specs from `read_spec`, or addresses for it; each names its output column.
+        key: columns that identify a row; they come first in the result.
+        keep: further columns to keep, or `"*"` for all.
+        batch_rows: rows in a model's batch; by default what weighs about 8 MiB.
+        tuned: remove PySpark's per-task costs from the workers (`sparkml.spark.worker.tune`).
+
+    Returns:
+        As many rows as `df`. A model's struct holds `prediction` and, where it has them,
+        `probability` (array<double>) and its other outputs; all null where the row has no score.
+        `error` is null, or `{code, message, column, payload}` for a row that could not be scored.
+
+    Raises:
+        SignatureError: a column is missing, misnamed or of a type that is refused.
+        ModelError: a model cannot be found, trusted or opened.
+    """
+    specs = tuple(m if isinstance(m, ModelSpec) else read_spec(m) for m in models)
+    keys = [key] if isinstance(key, str) else list(key)
+    kept = [*keys, *(df.columns if keep == "*" else keep)]
+    plan = ScorePlan(df.schema, specs, dict.fromkeys(kept), where="DataFrame")
+    for spec in specs:
+        ship(df.sparkSession, spec)
+    return plan.apply(df, plan.task(batch_rows=batch_rows, tuned=tuned))
+
+
+class ScorePlan:
+    """What scoring a table of this schema will do, decided on the driver from the types alone.
+
+    `keep` holds the columns that pass through, each with its name in the output (None: its own).
+    """
+
+    def __init__(
+        self,
+        schema: StructType,
+        specs: tuple[ModelSpec, ...],
+        keep: Mapping[str, str | None] | Iterable[str],
+        *,
+        where: str,
+    ) -> None:
+        _check_names(schema, where)
+        renames = keep if isinstance(keep, dict) else dict.fromkeys(keep)
+        self.specs = specs
+        self.keep = tuple((name, new or name) for name, new in renames.items())
+        kept = [_field(schema, name, where) for name, _ in self.keep]
+        arrow_schema(StructType(kept), where=where)
+        self.bindings: dict[str, tuple[Binding, ...]] = {
+            s.name: bind(_inputs(schema, s, where), s.signature, where=f"{where} for {s.uri}")
+            for s in specs
+        }
+        passed = [
+            StructField(new, plain(field.dataType), field.nullable)
+            for field, (_, new) in zip(kept, self.keep, strict=True)
+        ]
+        scores = [StructField(s.name, score_type(s), True) for s in specs]
+        self.schema = StructType([*passed, *scores, StructField("error", spark_type(ERROR_TYPE))])
+        _check_names(self.schema, "output")
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns that must travel to the workers."""
+        inputs = [b.name for bound in self.bindings.values() for b in bound]
+        return list(dict.fromkeys([*(name for name, _ in self.keep), *inputs]))
+
+    def task(self, *, batch_rows: int | None, tuned: bool) -> ScoreTask:
+        """What the workers are told."""
+        return ScoreTask(
+            models=self.specs,
+            columns=tuple(self.needed),
+            keep=self.keep,
+            batch_rows=batch_rows,
+            tuned=tuned,
+        )
+
+    def select(self, df: DataFrame) -> DataFrame:
+        """The columns of `df` that must travel, under names that need no quoting.
+
+        `mapInArrow` looks each column up by its bare name, so one with a dot or a backtick would
+        not be found; the task knows what they are really called.
+        """
+        return df.select(*[column(name).alias(f"c{i}") for i, name in enumerate(self.needed)])
+
+    def apply(self, df: DataFrame, task: ScoreTask) -> DataFrame:
+        """`df` scored by the Arrow route."""
+
+        def run(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+            return score_batches(task, iter(batches))
+
+        return self.select(df).mapInArrow(run, self.schema)
+
+
+def score_type(spec: ModelSpec) -> StructType:
+    """The struct that a model's scores are stored as."""
+    return StructType(
+        [StructField(f.name, spark_type(to_arrow_type(f.type))) for f in spec.signature.outputs]
+    )
+
+
+def _inputs(schema: StructType, spec: ModelSpec, where: str) -> pa.Schema:
+    wanted = set(spec.signature.names)
+    present = [f for f in schema.fields if f.name in wanted]
+    others = [f for f in schema.fields if f.name not in wanted]
+    inputs = arrow_schema(StructType(present), where=where)
+    if len(present) == len(wanted):
+        return inputs
+    # The other columns matter only as the nearest match of what is missing.
+    import pyarrow as pa
+
+    return pa.schema([*inputs, *(pa.field(f.name, pa.null()) for f in others)])
+
+
+def _field(schema: StructType, name: str, where: str) -> StructField:
+    if name not in schema.names:
+        raise SignatureError(
+            f"column '{name}' of key or keep is missing",
+            where=where,
+            fix=did_you_mean(name, schema.names),
+        )
+    return schema[name]
+
+
+def _check_names(schema: StructType, where: str) -> None:
+    twice = sorted({n for n in schema.names if schema.names.count(n) > 1})
+    if twice:
+        raise SignatureError(
+            f"columns occur twice: {', '.join(map(repr, twice))}",
+            where=where,
+            fix="rename one of them; a model's scores take the name given by its spec",
+        )

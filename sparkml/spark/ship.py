@@ -1,0 +1,54 @@
+"""A model's files on their way to the workers: once per executor, verified where they arrive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark import SparkFiles
+
+from sparkml.errors import ModelNotFound
+from sparkml.models.artifact import archive_name, cached_folder, pack, unpack
+from sparkml.spark._versions import is_connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import SparkSession
+
+    from sparkml.spec import ModelSpec
+
+
+def ship(spark: SparkSession, spec: ModelSpec) -> None:
+    """Make the model's files reachable from every worker of `spark`; runs on the driver.
+
+    Workers on the driver's own machine (`local[…]`) read the host's cache, so nothing moves. All
+    others fetch one zip per executor, through Spark. Sending the same digest again costs nothing.
+    """
+    if is_connect(spark):
+        spark.addArtifacts(str(pack(spec.digest)), file=True)
+        return
+    context = spark.sparkContext
+    if context.master == "local" or context.master.startswith("local["):
+        return
+    if not any(path.endswith(archive_name(spec.digest)) for path in context.listFiles):
+        context.addFile(str(pack(spec.digest)))
+
+
+def arrived(digest: str) -> Path:
+    """The folder of a model's files on this host; runs in the worker. Unpacks what was shipped.
+
+    Raises:
+        ModelNotFound: nothing was shipped: the spec was used without `score` or `score_udf`.
+    """
+    folder = cached_folder(digest)
+    if folder is not None:
+        return folder
+    archive = SparkFiles.get(archive_name(digest))
+    try:
+        return unpack(archive, digest)
+    except FileNotFoundError:
+        raise ModelNotFound(
+            f"the model's files did not reach this worker ({archive_name(digest)})",
+            where="worker",
+            fix="pass the spec to score(), score_udf() or register_sql() of the session in use",
+        ) from None

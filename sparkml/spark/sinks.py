@@ -1,0 +1,123 @@
+"""Where scores go: a sink of the config, opened before the first task and written once.
+
+The Delta sink counts before it commits. The others go through Spark's own writer, which commits
+inside the write: they promise at-least-once, and a run over its quarantine limit fails after the
+rows are written. Both are said in the configuration's documentation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyspark.sql.types import StructField, StructType
+
+from sparkml.config import DeltaSink
+from sparkml.errors import QuarantineLimit
+from sparkml.spark import delta
+from sparkml.spark.provenance import COLUMN, Provenance
+from sparkml.spark.session import require_delta
+from sparkml.spark.spark_writer import SparkWriter
+from sparkml.spark.types import quoted
+from sparkml.spark.write import write_uncommitted
+from sparkml.spark.written import Written, absolute, check_quarantine
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from sparkml.config import Sink
+    from sparkml.spark.score import ScorePlan
+    from sparkml.spark.worker import ScoreTask
+
+
+class OpenSink(Protocol):
+    """A sink that has been checked and not yet written."""
+
+    name: str
+    sql: str
+
+    def describe(self) -> dict[str, Any]:
+        """What will happen to it, for the plan."""
+        ...
+
+    def done(self) -> int | None:
+        """The table's version if this run's rows are in it already."""
+        ...
+
+    def write(
+        self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
+    ) -> Written:
+        """Score `df` and store the rows."""
+        ...
+
+    def read(self) -> DataFrame:
+        """What the sink holds now."""
+        ...
+
+
+def open_sink(
+    spark: SparkSession, sink: Sink, schema: StructType, provenance: Provenance
+) -> OpenSink:
+    """The sink of a config, opened: everything that can be refused without a task is refused here.
+
+    Raises:
+        SinkError: it cannot be written, or holds other columns, or has features not supported.
+    """
+    whole = StructType([*schema.fields, StructField(COLUMN, provenance.spark_type)])
+    if isinstance(sink, DeltaSink):
+        return _Delta(spark, sink, whole, provenance)
+    return SparkWriter(spark, sink, whole, provenance)
+
+
+class _Delta:
+    """Tasks write uncommitted Parquet files and report them; this driver counts, then commits."""
+
+    def __init__(
+        self, spark: SparkSession, sink: DeltaSink, schema: StructType, provenance: Provenance
+    ) -> None:
+        require_delta(spark)
+        self.name = sink.path
+        self.sql = f"SELECT * FROM delta.{quoted(absolute(sink.path))}"  # noqa: S608 - only shown
+        self._spark, self._provenance = spark, provenance
+        self._target = delta.open_target(
+            spark,
+            sink.path,
+            schema,
+            mode=sink.mode,
+            partition=sink.partition or {},
+            partition_by=sink.partition_by or tuple(sink.partition or ()),
+            on_schema_change=sink.schema_,
+            column_mapping=sink.column_mapping,
+            app_id=f"sparkml:{sink.run_key or provenance.run_key}",
+        )
+
+    def describe(self) -> dict[str, Any]:
+        return self._target.describe()
+
+    def done(self) -> int | None:
+        return self._target.table_version if self._target.already_done else None
+
+    def write(
+        self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
+    ) -> Written:
+        reports = write_uncommitted(
+            plan.select(df), task, self._target.layout, provenance=self._provenance
+        )
+        counts = Written(
+            rows=sum(r.rows for r in reports), quarantined=sum(r.quarantined for r in reports)
+        )
+        try:
+            fate = "nothing was committed"
+            check_quarantine(counts, max_quarantine, where=self.name, fate=fate)
+        except QuarantineLimit:
+            self._target.abandon(reports)
+            raise
+        version = self._target.commit(reports, metadata=self._provenance.value)
+        return Written(
+            rows=counts.rows,
+            quarantined=counts.quarantined,
+            files=len(reports),
+            table_version=version,
+        )
+
+    def read(self) -> DataFrame:
+        return self._spark.read.format("delta").load(self.name)

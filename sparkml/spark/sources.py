@@ -1,0 +1,132 @@
+"""Where rows come from: a source of the config as a DataFrame, one function per format."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pyspark.errors import AnalysisException, ParseException, PySparkException
+from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
+
+from sparkml.config import (
+    CsvSource,
+    DeltaSource,
+    ParquetSource,
+    SqlSource,
+    TableSource,
+)
+from sparkml.errors import ConfigError, SourceError, did_you_mean
+from sparkml.spark.session import require_delta
+from sparkml.spark.types import column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from sparkml.config import Source, Step
+
+
+def read_source(spark: SparkSession, source: Source, *, key: str = "source") -> DataFrame:
+    """The rows of a source, filtered and with its columns chosen; nothing is read yet.
+
+    (But for the schema: a CSV file without a declared one is read through to infer it.)
+
+    Raises:
+        SourceError: it does not exist or cannot be read.
+        ConfigError: `where` or `columns` do not fit it.
+    """
+    try:
+        df = READERS[type(source)](spark, source)
+    except PySparkException as error:
+        raise SourceError(
+            brief(error), where=f"{key}.{_place(source)}", fix="name a source that exists"
+        ) from error
+    if source.where is not None:
+        df = _checked(df.filter, source.where, where=f"{key}.where")
+    if source.columns is not None:
+        for name in source.columns:
+            if name not in df.columns:
+                fix = did_you_mean(name, df.columns)
+                raise ConfigError(f"no column '{name}'", where=f"{key}.columns", fix=fix)
+        df = df.select(*[column(name) for name in source.columns])
+    return df
+
+
+def apply_steps(df: DataFrame, steps: Sequence[Step]) -> DataFrame:
+    """`df` with each step's column added or replaced, in order.
+
+    Raises:
+        ConfigError: an expression does not parse, or names a column that is not there.
+    """
+    for index, step in enumerate(steps):
+        add = partial(df.withColumn, step.column)
+        df = _checked(add, step.expr, where=f"steps[{index}] ({step.column})")
+    return df
+
+
+def brief(error: BaseException) -> str:
+    """The first line of a Spark error, without the plan and the trace that follow it."""
+    text = str(error).strip()
+    return text.splitlines()[0][:500] if text else type(error).__name__
+
+
+def describe(source: Source) -> str:
+    """A source in a few words, for errors and summaries."""
+    return f"{source.format} {_place_value(source)}"
+
+
+def _checked(build: Callable[[Column], DataFrame], expression: str, *, where: str) -> DataFrame:
+    try:
+        return build(F.expr(expression))
+    except (AnalysisException, ParseException) as error:
+        raise ConfigError(brief(error), where=where, fix="correct the SQL expression") from error
+
+
+def _place(source: Source) -> str:
+    return {"table": "table", "sql": "query"}.get(source.format, "path")
+
+
+def _place_value(source: Source) -> Any:
+    return getattr(source, _place(source))
+
+
+def _delta(spark: SparkSession, source: DeltaSource) -> DataFrame:
+    require_delta(spark)
+    reader = spark.read.format("delta").options(**source.options)
+    if source.version is not None:
+        reader = reader.option("versionAsOf", source.version)
+    return reader.load(source.path)
+
+
+def _parquet(spark: SparkSession, source: ParquetSource) -> DataFrame:
+    return spark.read.options(**source.options).parquet(source.path)
+
+
+def _csv(spark: SparkSession, source: CsvSource) -> DataFrame:
+    # A line that does not fit its schema is an error unless the options say otherwise: Spark's own
+    # default turns what it cannot read into nulls, silently.
+    options = {"mode": "FAILFAST", "header": str(source.header).lower(), **source.options}
+    reader = spark.read.options(**options)
+    if source.schema_ is not None:
+        return reader.schema(source.schema_).csv(source.path)
+    return reader.option("inferSchema", "true").csv(source.path)
+
+
+def _table(spark: SparkSession, source: TableSource) -> DataFrame:
+    return spark.read.table(source.table)
+
+
+def _sql(spark: SparkSession, source: SqlSource) -> DataFrame:
+    for name, view in source.views.items():
+        read_source(spark, view, key=f"source.views.{name}").createOrReplaceTempView(name)
+    return spark.sql(source.query)
+
+
+READERS: dict[type, Callable[[SparkSession, Any], DataFrame]] = {
+    DeltaSource: _delta,
+    ParquetSource: _parquet,
+    CsvSource: _csv,
+    TableSource: _table,
+    SqlSource: _sql,
+}

@@ -1,0 +1,74 @@
+"""Between Spark's types and Arrow's, and names quoted for Spark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
+from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
+from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType, UserDefinedType
+
+from sparkml.errors import SignatureError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pyspark.sql import Column
+
+
+def quoted(name: str) -> str:
+    """A column's name for SQL text and `F.col`, whatever characters it has."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def column(name: str) -> Column:
+    """The top-level column of exactly this name; dots and backticks in it mean nothing."""
+    return F.col(quoted(name))
+
+
+def plain(dtype: DataType) -> DataType:
+    """The type with user-defined types (Spark ML vectors) replaced by what they are stored as."""
+    if isinstance(dtype, UserDefinedType):
+        return plain(dtype.sqlType())
+    if isinstance(dtype, StructType):
+        return StructType([_plain_field(f) for f in dtype.fields])
+    if isinstance(dtype, ArrayType):
+        return ArrayType(plain(dtype.elementType), dtype.containsNull)
+    if isinstance(dtype, MapType):
+        return MapType(plain(dtype.keyType), plain(dtype.valueType), dtype.valueContainsNull)
+    return dtype
+
+
+def _plain_field(field: StructField) -> StructField:
+    return StructField(field.name, plain(field.dataType), field.nullable)
+
+
+def arrow_schema(schema: StructType, *, where: str) -> pa.Schema:
+    """The Arrow schema that the columns of a DataFrame travel as.
+
+    Raises:
+        SignatureError: a column has a type that Arrow does not carry (an interval, a variant).
+    """
+    fields = []
+    for f in schema.fields:
+        try:
+            fields.append(pa.field(f.name, to_arrow_type(plain(f.dataType)), f.nullable))
+        except PySparkException:
+            raise SignatureError(
+                f"column '{f.name}' has type {f.dataType.simpleString()}, which Arrow cannot carry",
+                where=where,
+                fix="leave it out of `keep`, or cast it in a step",
+            ) from None
+    return pa.schema(fields)
+
+
+def spark_type(dtype: pa.DataType) -> DataType:
+    """The Spark type of an Arrow type that a model gives."""
+    return from_arrow_type(dtype, prefer_timestamp_ntz=True)
+
+
+def spark_struct(fields: Iterable[pa.Field]) -> StructType:
+    """Arrow fields as one Spark struct; every field may be null."""
+    return StructType([StructField(f.name, spark_type(f.type), True) for f in fields])

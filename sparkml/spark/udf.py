@@ -1,0 +1,123 @@
+"""`score_udf`: a model as a column function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
+from pyspark.sql.types import StructField, StructType
+
+from sparkml.arrow import input_schema, to_arrow_type
+from sparkml.errors import SignatureError, did_you_mean
+from sparkml.models.read import read_spec
+from sparkml.scoring.scorer import ERROR_TYPE
+from sparkml.spark._versions import has_arrow_udf
+from sparkml.spark.score import score_type
+from sparkml.spark.ship import ship
+from sparkml.spark.types import column, spark_type
+from sparkml.spark.worker import open_scorer
+from sparkml.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ScoreColumn(Protocol):
+    """What `score_udf` gives: call it with column names, or with `feature=column` pairs."""
+
+    def __call__(self, *names: str, **columns: Column | str) -> Column:
+        """The column of scores."""
+        ...
+
+
+def score_udf(
+    model: ModelSpec | str, *, spark: SparkSession | None = None, tuned: bool = True
+) -> ScoreColumn:
+    """A column function that scores rows with a model.
+
+    With `wine = score_udf("models:/wine@champion")`, `wine()` takes the columns that bear the names
+    of the model's features; `wine("a", "b")` says so
+    (any order: names decide, never positions); `wine(a="alcohol", b=F.col("x") * 2)` maps a feature
+    to another column or an expression. The result is a struct of the model's outputs and `error`.
+
+    Runs in Python workers. Types are checked there by `sparkml.arrow.CASTS`, since a column has
+    none before it meets a table: where you hold the table, `score` checks before any task starts.
+
+    Raises:
+        SignatureError: a feature is left out, or a name is not a feature.
+    """
+    spec = model if isinstance(model, ModelSpec) else read_spec(model)
+    session = spark or SparkSession.active()
+    ship(session, spec)
+    raw = raw_udf(spec, tuned=tuned)
+
+    def columns(*names: str, **columns: Column | str) -> Column:
+        given: dict[str, Any] = {**{name: column(name) for name in names}, **columns}
+        if not given:
+            given = {f.name: column(f.name) for f in spec.signature.inputs if f.required}
+        _check(given, spec)
+        scores: Column = raw(struct_of(spec, given))
+        return scores
+
+    return columns
+
+
+def struct_of(spec: ModelSpec, columns: dict[str, Any]) -> Column:
+    """The features as one struct column, in the model's order."""
+    parts = []
+    for f in spec.signature.inputs:
+        if f.name in columns:
+            given = columns[f.name]
+            part = column(given) if isinstance(given, str) else given
+            parts.append(_cast(part, f.type).alias(f.name))
+    return F.struct(*parts)
+
+
+def _cast(part: Column, dtype: str) -> Column:
+    # Through pandas (Spark 4.0) a batch's types would depend on its nulls; the cast fixes them.
+    return part if has_arrow_udf() else part.cast(spark_type(to_arrow_type(dtype)))
+
+
+def raw_udf(spec: ModelSpec, *, tuned: bool) -> Any:
+    """The UDF itself: a struct of features to a struct of the outputs and `error`."""
+    returns = StructType(
+        [*score_type(spec).fields, StructField("error", spark_type(ERROR_TYPE), True)]
+    )
+    if has_arrow_udf():
+
+        def score_structs(features: pa.Array) -> pa.Array:
+            batch = pa.RecordBatch.from_struct_array(features)
+            return open_scorer(spec, tuned=tuned)(batch).to_struct_array()
+
+        return F.arrow_udf(score_structs, returns)  # type: ignore[attr-defined]
+
+    def score_frame(features: pd.DataFrame) -> pd.DataFrame:
+        types = {f.name: f.type for f in input_schema(spec.signature)}
+        arrays = {n: pa.array(features[n], types[n], from_pandas=True) for n in features.columns}
+        batch = pa.RecordBatch.from_pydict(arrays)
+        frame: pd.DataFrame = open_scorer(spec, tuned=tuned)(batch).to_pandas()
+        return frame
+
+    score_frame.__annotations__ = {}
+    from pyspark.sql.pandas.functions import PandasUDFType
+
+    return F.pandas_udf(score_frame, returns, PandasUDFType.SCALAR)  # type: ignore[attr-defined]
+
+
+def _check(given: dict[str, Any], spec: ModelSpec) -> None:
+    for name in given:
+        if name not in spec.signature.names:
+            raise SignatureError(
+                f"'{name}' is not a feature of the model",
+                where=spec.uri,
+                fix=did_you_mean(name, spec.signature.names),
+            )
+    left_out = [f.name for f in spec.signature.inputs if f.required and f.name not in given]
+    if left_out:
+        raise SignatureError(
+            f"features without a column: {', '.join(left_out)}",
+            where=spec.uri,
+            fix="name every feature's column",
+        )

@@ -1,0 +1,49 @@
+"""Score and write in the workers: the rows never return to the JVM, only a report per file does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark import TaskContext
+
+from sparkml.spark.layout import REPORT_SCHEMA, FileReport, from_text, to_batch
+from sparkml.spark.parquet_writer import write_files
+from sparkml.spark.provenance import COLUMN
+from sparkml.spark.types import spark_struct
+from sparkml.spark.worker import score_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pyspark.sql import DataFrame
+
+    from sparkml.spark.layout import Layout
+    from sparkml.spark.provenance import Provenance
+    from sparkml.spark.worker import ScoreTask
+
+
+def write_uncommitted(
+    df: DataFrame, task: ScoreTask, layout: Layout, *, provenance: Provenance
+) -> list[FileReport]:
+    """Score the rows of `df` into Parquet files that no table names yet; one Spark job.
+
+    Returns a report for each file of each task's successful attempt. Files of attempts that failed
+    or were overtaken are nobody's: a vacuum of the table removes them.
+    """
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        context = TaskContext.get()
+        name = f"{context.partitionId():05d}" if context else "00000"
+        scored = (_with_provenance(b, provenance) for b in score_batches(task, iter(batches)))
+        for report in write_files(scored, layout, task=name):
+            yield to_batch([report])
+
+    rows = df.mapInArrow(run, spark_struct(REPORT_SCHEMA)).collect()
+    return [from_text(row.report) for row in rows]
+
+
+def _with_provenance(batch: pa.RecordBatch, provenance: Provenance) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(
+        [*batch.columns, provenance.array(batch.num_rows)], names=[*batch.schema.names, COLUMN]
+    )

@@ -1,0 +1,75 @@
+"""What several folders share: one Spark session, a registry with the demo's models."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import pytest
+
+# Nothing that a test does may reach the user's own cache of models, or a registry set up elsewhere.
+_HOME = Path(tempfile.mkdtemp(prefix="sparkml-tests-"))
+os.environ["SPARKML_CACHE"] = str(_HOME / "models")
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+for _name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+    os.environ.pop(_name, None)
+
+
+def pytest_sessionfinish() -> None:
+    """Leave nothing behind."""
+    import shutil
+
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """One local session for all tests of this process, as our entry points build it."""
+    from sparkml.spark.session import build_session
+
+    home = tmp_path_factory.mktemp("spark")
+    session = build_session(
+        "local[2]",
+        {
+            "spark.ui.enabled": "false",
+            "spark.driver.memory": "2g",
+            "spark.sql.shuffle.partitions": "2",
+            "spark.default.parallelism": "2",
+            "spark.databricks.delta.snapshotPartitions": "1",
+            "spark.sql.warehouse.dir": str(home / "warehouse"),
+            "spark.driver.extraJavaOptions": f"-Dderby.system.home={home}",
+            "spark.sql.session.timeZone": "UTC",
+        },
+        tuned=True,
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def clean_spark(spark):
+    """The shared session, its temporary views and cached tables dropped after the test."""
+    yield spark
+    for table in spark.catalog.listTables():
+        if table.isTemporary:
+            spark.catalog.dropTempView(table.name)
+    spark.catalog.clearCache()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The demo's models in a SQLite registry: name -> Trained, and the registry's URI."""
+    from tools.demo_models import MODELS, register
+
+    home = tmp_path_factory.mktemp("registry")
+    uri = f"sqlite:///{home}/mlflow.db"
+    trained = {}
+    for train in MODELS:
+        one = train()
+        with warnings.catch_warnings():  # how MLflow logs a model is not what is tested
+            warnings.simplefilter("ignore")
+            register(one, uri, home / "artifacts")
+        trained[one.name] = one
+    return trained, uri

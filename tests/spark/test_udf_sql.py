@@ -1,0 +1,130 @@
+"""A model as a column function and as a SQL function: names decide, never positions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pyspark.errors import AnalysisException
+from pyspark.sql import functions as F  # noqa: N812
+from sklearn.ensemble import RandomForestClassifier
+
+from sparkml import register_sql, score_udf
+from sparkml.errors import SignatureError
+from tests.models import rows_of, save, table
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def forest(tmp_path_factory):
+    """A forest whose two features weigh differently, and its spec."""
+    x = table(200)
+    model = RandomForestClassifier(n_estimators=5, random_state=0)
+    model.fit(x, np.where(x["a"] > 2 * x["b"], "up", "down"))
+    return model, save(model, tmp_path_factory.mktemp("forest"), name="forest", nulls="quarantine")
+
+
+@pytest.fixture(scope="module")
+def rows(spark):
+    """The table as a DataFrame, with its pandas twin."""
+    x = table(60, seed=5)
+    return spark.createDataFrame(x), x
+
+
+def test_a_column_function_takes_features_by_name_in_any_order(spark, forest, rows):
+    """No names, all names in a wrong order, and renamed columns all give the same labels."""
+    model, spec = forest
+    df, x = rows
+    udf = score_udf(spec, spark=spark)
+    renamed = df.withColumnRenamed("b", "bee")
+
+    calls = [
+        df.select(udf().alias("s")),
+        df.select(udf("b", "a").alias("s")),
+        renamed.select(udf("a", b="bee").alias("s")),
+        renamed.select(udf(b=F.col("bee") * 1, a=F.col("a")).alias("s")),
+    ]
+
+    for call in calls:
+        assert model.predict(x).tolist() == [r.s.prediction for r in call.collect()]
+
+
+def test_a_wrong_name_is_refused_when_the_column_is_made(spark, forest):
+    """Not a feature, or a feature left out: an error at once, with the nearest name."""
+    _, spec = forest
+    udf = score_udf(spec, spark=spark)
+
+    with pytest.raises(SignatureError, match=r"'bb' is not a feature.*did you mean 'b'"):
+        udf("a", "bb")
+    with pytest.raises(SignatureError, match="without a column: b"):
+        udf("a")
+
+
+def test_a_sql_function_has_named_typed_parameters(clean_spark, forest, rows):
+    """Named arguments in any order give the library's labels."""
+    model, spec = forest
+    df, x = rows
+    df.createOrReplaceTempView("t")
+    register_sql(clean_spark, "updown", spec)
+
+    named = clean_spark.sql("SELECT updown(b => b, a => a) AS s FROM t").collect()
+    positional = clean_spark.sql("SELECT updown(a, b).prediction AS p FROM t").collect()
+
+    assert model.predict(x).tolist() == [r.s.prediction for r in named]
+    assert model.predict_proba(x).tolist() == [r.s.probability for r in named]
+    assert model.predict(x).tolist() == [r.p for r in positional]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "updown(a => a)",
+        "updown(a, b, a)",
+        "updown(a => a, c => b)",
+        "updown(a => array(1), b => b)",
+    ],
+)
+def test_a_wrong_call_fails_at_analysis(clean_spark, forest, rows, call):
+    """Missing, surplus, misnamed and uncastable arguments never reach a worker."""
+    _, spec = forest
+    rows[0].createOrReplaceTempView("t")
+    register_sql(clean_spark, "updown", spec)
+
+    with pytest.raises(AnalysisException):
+        clean_spark.sql(f"SELECT {call} FROM t")
+
+
+def test_sql_casts_arguments_to_the_declared_types(clean_spark, forest):
+    """Integers and decimals become doubles before the model sees them."""
+    model, spec = forest
+    register_sql(clean_spark, "updown", spec)
+
+    got = clean_spark.sql("SELECT updown(a => 1, b => 2.5BD).prediction AS p").collect()
+
+    assert model.predict(rows_of((1.0, 2.5))).tolist() == [got[0].p]
+
+
+def test_registering_again_replaces_and_odd_names_work(clean_spark, forest, tmp_path):
+    """A function's name may be reused; feature names may hold anything."""
+    _, spec = forest
+    x = table(60).rename(columns={"a": "the a", "b": "b.`'x"})
+    odd = RandomForestClassifier(n_estimators=3, random_state=1).fit(x, x["the a"] > 0)
+    register_sql(clean_spark, "f", spec)
+    register_sql(clean_spark, "f", save(odd, tmp_path, name="odd"))
+
+    got = clean_spark.sql("SELECT f(`the a` => 1.0D, `b.``'x` => 0.0D).prediction AS p").collect()
+
+    assert odd.predict(x.head(1) * 0 + [1.0, 0.0]).tolist() == [got[0].p]
+
+
+def test_a_null_argument_is_an_error_on_its_row_alone(clean_spark, forest):
+    """The null policy holds in SQL as well."""
+    _, spec = forest
+    register_sql(clean_spark, "updown", spec)
+    query = "SELECT updown(a => x, b => 1.0) AS s FROM VALUES (1.0D), (null) AS t(x)"
+
+    first, second = clean_spark.sql(query).collect()
+
+    assert first.s.error is None
+    assert first.s.prediction in ("up", "down")
+    assert (second.s.prediction, second.s.error.code) == (None, "NULL_INPUT")
