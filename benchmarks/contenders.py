@@ -72,7 +72,9 @@ def predict_batch_udf(spark: SparkSession, table: Path, model: Path) -> None:
         import cloudpickle
 
         with Path(path).open("rb") as stream:
-            return cloudpickle.load(stream).predict
+            fitted = cloudpickle.load(stream)
+        # PySpark counts the parameters of what it is given: exactly one here.
+        return lambda inputs: fitted.predict(inputs)  # noqa: PLW0108
 
     udf = make(
         load, return_type=LongType(), batch_size=10_000, input_tensor_shapes=[[len(FEATURES)]]
@@ -148,7 +150,7 @@ CONTENDERS: dict[str, tuple[str, Callable[[SparkSession, Path, Path], None]]] = 
     "predict_batch_udf": ("stock", predict_batch_udf),
     "pandas_udf": ("stock", pandas_udf),
 }
-"""Name -> whose session it runs in, and the run: the session of our entry points, or Spark's own."""
+"""Name -> whose session it runs in (that of our entry points, or Spark's own), and the run."""
 
 TASK_COSTS: dict[str, tuple[str, Callable[[SparkSession, Path, Path], None]]] = {
     "sparkml": ("ours", empty_tasks_sparkml),

@@ -39,14 +39,14 @@ def render(figures: dict[str, Any]) -> str:
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     tasks = ", ".join(f"{name} {ms:.0f} ms" for name, ms in figures["ms_per_empty_task"].items())
     machine = figures["machine"]
-    lines += [
-        "",
-        f"{rows:,} rows × 20 doubles in Parquet, medians of {figures['rounds']} interleaved rounds; "
-        f"{machine['cpu']}, {machine['cores']} cores; Python {machine['python']}, "
+    note = (
+        f"{rows:,} rows × 20 doubles in Parquet, medians of {figures['rounds']} interleaved "
+        f"rounds; {machine['cpu']}, {machine['cores']} cores; Python {machine['python']}, "
         f"PySpark {machine['pyspark']}, MLflow {machine['mlflow-skinny']}, "
-        f"scikit-learn {machine['scikit-learn']}. Ours gives label and probability, the others the "
-        f"label. A task that scores nothing costs, a core: {tasks}.",
-    ]
+        f"scikit-learn {machine['scikit-learn']}. Ours gives label and probability, the others "
+        f"the label. A task that scores nothing costs, a core: {tasks}."
+    )
+    lines += ["", note]
     return "\n".join(lines)
 
 

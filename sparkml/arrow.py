@@ -162,30 +162,44 @@ def bind(schema: pa.Schema, signature: Signature, *, where: str) -> tuple[Bindin
         SignatureError: columns are missing or have a type that `CASTS` refuses; all at once.
     """
     bound: list[Binding] = []
+    missing: list[str] = []
     problems: list[str] = []
-    fix = ""
+    fix = "rename the column in a step, or choose the right source"
     for wanted in signature.inputs:
         if schema.names.count(wanted.name) > 1:
             problems.append(f"column '{wanted.name}' occurs twice")
         elif wanted.name not in schema.names:
             if wanted.required:
-                near = did_you_mean(wanted.name, schema.names)
-                problems.append(f"column '{wanted.name}' is missing ({near})")
-                fix = fix or "rename the column in a step, or choose the right source"
+                missing.append(wanted.name)
         else:
             given = schema.field(wanted.name).type
             target = to_arrow_type(wanted.type)
             rule = cast_rule(given, target)
             if rule is None:
                 problems.append(f"column '{wanted.name}' is {given}, the model takes {wanted.type}")
-                fix = fix or f"cast it in a step, e.g. CAST(`{wanted.name}` AS {wanted.type})"
+                fix = f"cast it in a step, e.g. CAST(`{wanted.name}` AS {wanted.type})"
             else:
                 bound.append(
                     Binding(name=wanted.name, source=str(given), target=wanted.type, rule=rule)
                 )
+    if missing:
+        problems.insert(0, _missing(missing, schema.names))
     if problems:
         raise SignatureError("; ".join(problems), where=where, fix=fix)
     return tuple(bound)
+
+
+def _missing(missing: list[str], present: list[str]) -> str:
+    if len(missing) == 1:
+        return f"column '{missing[0]}' is missing ({did_you_mean(missing[0], present)})"
+    hints = [did_you_mean(name, present) for name in missing]
+    told = [
+        f"'{n}' ({h})" if h.startswith("did") else f"'{n}'"
+        for n, h in zip(missing, hints, strict=True)
+    ]
+    shown = ", ".join(told[:8]) + (f" and {len(told) - 8} more" if len(told) > 8 else "")
+    has = ", ".join(f"'{name}'" for name in present[:8]) + (", …" if len(present) > 8 else "")
+    return f"{len(missing)} columns are missing: {shown}; the table has {has}"
 
 
 def select(batch: pa.RecordBatch, signature: Signature, *, where: str) -> pa.RecordBatch:

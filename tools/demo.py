@@ -13,20 +13,23 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sparkml.terminal import quiet_children
 from tools.demo_models import ALIAS, MODELS, Trained, register
 
 HOME = Path(".demo")
 REGISTRY = HOME / "mlflow.db"
 TABLES = HOME / "tables"
 CONFIG = "conf/score.wine.yaml"
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def main() -> int:
     """Run the demo in the repository's root; the exit status is the job's."""
     began = time.monotonic()
     if not (HOME / "ready").exists():
-        prepare()
+        HOME.mkdir(exist_ok=True)
+        with quiet_children(HOME / "prepare.log"):
+            prepare(Console(highlight=False, soft_wrap=True))
     command = ["spark-submit", "jobs/score.py", "--config", CONFIG]
     console.print(f"\n[bold]$ {' '.join(command)}[/bold]\n")
     log = HOME / "spark-submit.log"
@@ -45,9 +48,8 @@ def main() -> int:
     return 0
 
 
-def prepare() -> None:
+def prepare(console: Console) -> None:
     """Train and register the models and write their input tables, once."""
-    HOME.mkdir(exist_ok=True)
     trained = [train() for train in MODELS]
     for one in trained:
         version = register(one, f"sqlite:///{REGISTRY}", HOME / "artifacts")
@@ -55,11 +57,11 @@ def prepare() -> None:
             f"registered {one.name} version {version} as {one.name}@{ALIAS}: "
             f"{type(one.model).__name__} on {len(one.features):,} rows × {one.features.shape[1]}"
         )
-    write_tables(trained)
+    write_tables(trained, console)
     (HOME / "ready").touch()
 
 
-def write_tables(trained: list[Trained]) -> None:
+def write_tables(trained: list[Trained], console: Console) -> None:
     """Write each model's features, with an `id`, as a Delta table with column mapping."""
     from sparkml.spark.session import build_session
 

@@ -9,9 +9,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from sparkml.errors import ModelNotFound, did_you_mean
+from sparkml.errors import ModelNotFound, SparkMLError, did_you_mean
 from sparkml.models.address import Address, parse_address
 from sparkml.models.archive import archive_name, pack, unpack
 from sparkml.models.digest import (
@@ -88,7 +88,7 @@ def _locate(address: Address, tracking_uri: str | None, registry_uri: str | None
     if address.kind != "path":
         return resolve(address, tracking_uri=tracking_uri, registry_uri=registry_uri)
     uri = address.path if "://" in address.path else Path(address.path).absolute().as_uri()
-    stem = PurePosixPath(urlsplit(uri).path).stem
+    stem = PurePosixPath(unquote(urlsplit(uri).path)).stem
     return Registered(name=stem, version="", uri=uri, source=address.path)
 
 
@@ -123,6 +123,8 @@ def _copy(source: str, into: Path) -> str:
         target = into / PurePosixPath(path).name
         copy_files(path, str(target), source_filesystem=files, destination_filesystem=here)
         return promised_in(_read_note(files, path), target.name)
+    except SparkMLError:  # some of ours are OSErrors
+        raise
     except OSError as error:
         raise ModelNotFound(
             f"the model's files cannot be read: {error}",

@@ -141,7 +141,7 @@ def _side(
     text: str | None, *, lone: str, tensor_lists: str
 ) -> tuple[tuple[Field, ...], tuple[Tensor, ...], str]:
     """One side of the signature; `lone` names an entry without a name."""
-    entries = json.loads(text) if text else []
+    entries = (json.loads(text) if text else None) or []
     fields: list[Field] = []
     tensors: list[Tensor] = []
     for index, entry in enumerate(entries):

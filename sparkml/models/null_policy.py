@@ -71,6 +71,8 @@ def _check_fill(policy: NullPolicy, column: Field) -> None:
     try:
         if pa.types.is_boolean(dtype) != isinstance(policy.value, bool):
             raise pa.ArrowInvalid("a boolean where a number stands, or the other way round")
+        if pa.types.is_integer(dtype) and not isinstance(policy.value, int):
+            raise pa.ArrowInvalid("not an integer")
         pa.scalar(policy.value, dtype)
     except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError) as error:
         raise ConfigError(

@@ -76,12 +76,12 @@ class SklearnModel:
         estimator = _chosen(loaded)
         self.steps, self.final = _taken_apart(estimator)
         _check(self.final, where=where)
-        # Read now: `settle` may forget the names.
-        self.names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
-        self.width: int | None = getattr(estimator, "n_features_in_", None)
         self.estimator = estimator
+        first = (*self.steps, self.final)[0]  # a pipeline asks its first step, `passthrough` too
+        # Read now: `settle` may forget the names.
+        self.names = [str(name) for name in getattr(first, "feature_names_in_", ())]
+        self.width: int | None = getattr(first, "n_features_in_", None)
         self._plain = takes_matrix(estimator)
-        first = (*self.steps, self.final)[0]
         self._text = public_name(type(first)) in VECTORIZERS
         self.has_probability = hasattr(self.final, "predict_proba")
 

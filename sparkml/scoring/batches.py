@@ -18,8 +18,8 @@ MIN_ROWS, MAX_ROWS = 1_024, 65_536
 
 def default_rows(batch: pa.RecordBatch) -> int:
     """How many rows like those of `batch` weigh `TARGET_BYTES`, within bounds."""
-    per_row = max(1, batch.nbytes // max(1, batch.num_rows))
-    return max(MIN_ROWS, min(MAX_ROWS, TARGET_BYTES // per_row))
+    per_row = max(1, int(batch.nbytes) // max(1, batch.num_rows))
+    return int(max(MIN_ROWS, min(MAX_ROWS, TARGET_BYTES // per_row)))
 
 
 def rebatch(

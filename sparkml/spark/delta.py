@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from sparkml.errors import CommitConflict, SinkError, SinkNotWritable
+from sparkml.errors import CommitConflict, SinkError, SinkNotWritable, UnsupportedTable
 from sparkml.spark._versions import is_connect
 from sparkml.spark.delta_log import DeltaTransaction, failure
 from sparkml.spark.delta_plan import TablePlan, plan_table
@@ -37,6 +38,10 @@ CONFLICTS = (
     "MetadataChangedException",
     "ProtocolChangedException",
 )
+"""What Delta raises where another commit and this one cannot both stand."""
+
+UNKNOWN_PROTOCOL = ("DeltaUnsupportedTableFeatureException", "InvalidProtocolVersionException")
+"""What Delta raises for a table that is newer than itself."""
 
 
 def open_target(
@@ -91,6 +96,8 @@ def open_target(
         old = txn.files(plan.predicates) if plan.replace else []
     except (Py4JError, PySparkException) as error:
         name, line = failure(error)
+        if name in UNKNOWN_PROTOCOL:
+            raise UnsupportedTable(line, where=path, fix="use a newer Delta") from error
         raise SinkNotWritable(
             f"the table cannot be opened: {line} ({name})",
             where=path,
@@ -183,7 +190,7 @@ class Target:
         plan.check(files)
         actions: list[dict[str, Any]] = [_add(f) for f in files]
         transaction = {"appId": self._app_id, "version": self._app_version}
-        actions.append({"txn": {**transaction, "lastUpdated": _latest(files)}})
+        actions.append({"txn": {**transaction, "lastUpdated": int(time.time() * 1000)}})
         counts = {
             "numFiles": len(files),
             "numOutputRows": sum(f.rows for f in files),
@@ -270,10 +277,6 @@ def _add(report: FileReport) -> dict[str, Any]:
             "stats": report.stats,
         }
     }
-
-
-def _latest(files: Sequence[FileReport]) -> int | None:
-    return max((f.modification_time_ms for f in files), default=None)
 
 
 def _rows(action: Mapping[str, Any]) -> int | None:

@@ -67,9 +67,15 @@ class DeltaTransaction:
 
     @property
     def features(self) -> set[str]:
-        """The names of the table features that the table needs, written out or by its version."""
-        found = self._txn.protocol().implicitlyAndExplicitlySupportedFeatures()
-        return {feature.name() for feature in self._java(found)}
+        """The table features that the table needs: by its version, and written out.
+
+        Those that are written out may be unknown to this Delta, which then leaves them out.
+        """
+        protocol = self._txn.protocol()
+        written: dict[str, Any] = json.loads(protocol.json())["protocol"]
+        known = self._java(protocol.implicitlyAndExplicitlySupportedFeatures())
+        listed = [*written.get("readerFeatures", ()), *written.get("writerFeatures", ())]
+        return {feature.name() for feature in known} | set(listed)
 
     def done(self, app_id: str, version: int) -> bool:
         """Whether the log has this application transaction; a conflict if it gets it meanwhile."""

@@ -57,7 +57,7 @@ def watched(spark: SparkSession, label: str, report: Reporter) -> Iterator[None]
         thread.join()
         # The thread's job group would mark whatever the session runs next.
         for key in ("spark.jobGroup.id", "spark.job.description"):
-            context.setLocalProperty(key, None)
+            context.setLocalProperty(key, None)  # type: ignore[arg-type]  # Spark's own way to unset
 
 
 def _tasks(tracker: StatusTracker, group: str) -> tuple[int, int, int]:

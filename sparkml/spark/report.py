@@ -75,7 +75,7 @@ class Plan:
     models: list[dict[str, Any]]
     source: str
     inputs: list[dict[str, str]]
-    output: list[str]
+    output: list[dict[str, str]]
     sink: dict[str, Any]
     config: list[tuple[str, str, str]]
 
@@ -89,7 +89,7 @@ class Plan:
             _table("model", self.models),
             f"source\n  {self.source}",
             _table("input columns", self.inputs),
-            "output columns\n" + "\n".join(f"  {line}" for line in self.output),
+            _table("output columns", self.output),
             _table("sink", [{"what": k, "value": str(v)} for k, v in self.sink.items()]),
             _table("config", [{"key": k, "value": v, "from": o} for k, v, o in self.config]),
         ]
@@ -99,9 +99,10 @@ class Plan:
 def _table(title: str, rows: list[dict[str, Any]]) -> str:
     if not rows:
         return f"{title}\n  (none)"
-    widths = {k: max(len(str(r[k])) for r in rows) for k in rows[0]}
-    lines = ["  " + "  ".join(str(r[k]).ljust(w) for k, w in widths.items()).rstrip() for r in rows]
-    return "\n".join([title, *lines])
+    table = [{name: name for name in rows[0]}, *rows]
+    widths = {k: max(len(str(r[k])) for r in table) for k in rows[0]}
+    lines = ["  ".join(str(r[k]).ljust(w) for k, w in widths.items()).rstrip() for r in table]
+    return "\n".join([title, *(f"  {line}" for line in lines)])
 
 
 def config_rows(loaded: Loaded) -> list[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException, PythonException
@@ -21,7 +21,7 @@ from sparkml import errors
 from sparkml.errors import ConfigError, JobFailed, SourceError, SparkMLError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.spark.progress import watched
-from sparkml.spark.provenance import Provenance
+from sparkml.spark.provenance import COLUMN, Provenance
 from sparkml.spark.report import Outcome, Plan, config_rows, model_rows, write_result
 from sparkml.spark.score import ScorePlan
 from sparkml.spark.session import build_session
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from sparkml.config import JobConfig, Loaded
     from sparkml.spark.progress import Reporter
+    from sparkml.spark.sinks import OpenSink
     from sparkml.spec import ModelSpec
 
 SAMPLE_ROWS = 3
@@ -91,7 +92,7 @@ def _run(config: JobConfig, report: Reporter) -> Outcome:
             seconds=round(seconds, 3),
             table_version=written.table_version,
             files=written.files,
-            sample=[row.asDict(recursive=True) for row in sink.read().limit(SAMPLE_ROWS).collect()],
+            sample=_sample(sink),
         )
 
 
@@ -124,10 +125,18 @@ def plan(loaded: Loaded) -> Plan:
                 for name, bound in scoring.bindings.items()
                 for b in bound
             ],
-            output=[f"{f.name}: {f.dataType.simpleString()}" for f in scoring.schema.fields],
+            output=[
+                {"column": f.name, "type": f.dataType.simpleString()} for f in sink.schema.fields
+            ],
             sink=sink.describe(),
             config=config_rows(loaded),
         )
+
+
+def _sample(sink: OpenSink) -> list[dict[str, Any]]:
+    """A few stored rows, as the table gives them, without what is the same on each."""
+    rows = sink.read().drop(COLUMN).limit(SAMPLE_ROWS).collect()
+    return [row.asDict(recursive=True) for row in rows]
 
 
 def resolve(config: JobConfig) -> tuple[ModelSpec, ...]:

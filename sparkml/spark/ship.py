@@ -28,7 +28,8 @@ def ship(spark: SparkSession, spec: ModelSpec) -> None:
         spark.addArtifacts(str(pack(spec.digest)), file=True)
         return
     context = spark.sparkContext
-    if context.master == "local" or context.master.startswith("local["):
+    master = context.master or ""
+    if master == "local" or master.startswith("local["):
         return
     if not any(path.endswith(archive_name(spec.digest)) for path in context.listFiles):
         context.addFile(str(pack(spec.digest)))

@@ -34,6 +34,7 @@ class OpenSink(Protocol):
 
     name: str
     sql: str
+    schema: StructType
 
     def describe(self) -> dict[str, Any]:
         """What will happen to it, for the plan."""
@@ -75,7 +76,7 @@ class _Delta:
         self, spark: SparkSession, sink: DeltaSink, schema: StructType, provenance: Provenance
     ) -> None:
         require_delta(spark)
-        self.name = sink.path
+        self.name, self.schema = sink.path, schema
         self.sql = f"SELECT * FROM delta.{quoted(absolute(sink.path))}"  # noqa: S608 - only shown
         self._spark, self._provenance = spark, provenance
         self._target = delta.open_target(

@@ -39,6 +39,7 @@ class SparkWriter:
         provenance: Provenance,
     ) -> None:
         self._spark, self._sink, self._provenance = spark, sink, provenance
+        self.schema = schema
         if isinstance(sink, TableSink):
             self.name = reference = sink.table
         else:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 class ScoreTask:
     """All that a task needs to know; it pickles to a few hundred bytes and holds no model.
 
-    `columns` are the names of the columns that arrive, in their order. `keep` pairs the name of a column that passes through with its name in the output.
+    `columns` are the names of the columns that arrive, in their order. `keep` pairs the name of a
+    column that passes through with its name in the output.
     """
 
     models: tuple[ModelSpec, ...]

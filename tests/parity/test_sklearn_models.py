@@ -55,7 +55,7 @@ CLASSIFIERS = {
     "lda": discriminant_analysis.LinearDiscriminantAnalysis(),
     "qda": discriminant_analysis.QuadraticDiscriminantAnalysis(),
     "ada boost": ensemble.AdaBoostClassifier(n_estimators=5),
-    "bagging": ensemble.BaggingClassifier(n_estimators=5, n_jobs=2, random_state=0),
+    "bagging": ensemble.BaggingClassifier(n_estimators=5, random_state=0),
     "extra trees": ensemble.ExtraTreesClassifier(5, n_jobs=2, random_state=0),
     "gradient boosting": ensemble.GradientBoostingClassifier(n_estimators=5),
     "hist gradient boosting": ensemble.HistGradientBoostingClassifier(max_iter=5),

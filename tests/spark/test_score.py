@@ -167,7 +167,8 @@ def test_every_type_of_kept_column_passes_through_unchanged(spark, forest):
     """Dates, timestamps, decimals, binaries, nested and null values come back as they went."""
     _, spec = forest
     df = spark.sql(
-        """SELECT id, rand(1) a, rand(2) b, date'2026-02-03' d, timestamp'2026-02-03 04:05:06.789' t,
+        """SELECT id, rand(1) a, rand(2) b, date'2026-02-03' d,
+        timestamp'2026-02-03 04:05:06.789' t,
         timestamp_ntz'2026-02-03 04:05:06' n, cast(1.25 AS decimal(20,3)) c, X'00ff' x, 'é' s,
         array(1, null) l, map('k', 1.5D) m, named_struct('i', cast(null AS int)) st,
         cast(id AS tinyint) ti, cast(id AS smallint) si, cast(null AS string) z FROM range(5)"""

@@ -9,7 +9,7 @@ import socket
 import time
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,9 @@ import pytest
 from sparkml.errors import DigestMismatch, ModelNotFound, RegistryUnreachable
 from sparkml.models.promise import promise
 from sparkml.models.read import open_predictor, read_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 X = np.array([[0.0, 1.0], [1.0, 0.0], [0.2, 0.9], [0.8, 0.1]])
 Y = np.array(["no", "yes", "no", "yes"])
@@ -127,7 +130,7 @@ def test_the_global_settings_of_mlflow_stay(registry):
 
 def test_a_tag_that_promises_the_digest_is_compared(own_registry):
     """A promised digest that is right opens under `trust: promised`; a wrong one is an error."""
-    with pytest.raises(Exception, match="nobody promised"):
+    with pytest.raises(Exception, match=r"nobody promised"):
         read_spec("models:/wine/2", tracking_uri=own_registry, trust="promised")
     digest = promise("models:/wine/2", tracking_uri=own_registry)
     spec = read_spec("models:/wine@champion", tracking_uri=own_registry, trust="promised")
@@ -147,13 +150,13 @@ def test_a_missing_model_names_the_nearest(registry):
 
 def test_a_missing_alias_names_the_nearest(registry):
     """So is one in the alias."""
-    with pytest.raises(ModelNotFound, match="no alias 'champoin'.*did you mean 'champion'"):
+    with pytest.raises(ModelNotFound, match=r"no alias 'champoin'.*did you mean 'champion'"):
         read_spec("models:/wine@champoin", tracking_uri=registry.uri)
 
 
 def test_a_missing_version_names_those_that_exist(registry):
     """A version that was never registered is answered with those that were."""
-    with pytest.raises(ModelNotFound, match="no version 7.*versions: 1, 2"):
+    with pytest.raises(ModelNotFound, match=r"no version 7.*versions: 1, 2"):
         read_spec("models:/wine/7", tracking_uri=registry.uri)
 
 
@@ -175,13 +178,13 @@ def test_artifacts_that_were_deleted_are_not_found(own_registry, registry, tmp_p
         connection.execute(text(f"UPDATE model_versions SET storage_location = '{gone}'"))
         connection.execute(text(f"UPDATE logged_models SET artifact_location = '{gone}'"))
     engine.dispose()
-    with pytest.raises(ModelNotFound, match="no such folder or file"):
+    with pytest.raises(ModelNotFound, match=r"no such folder or file"):
         read_spec("models:/wine/2", tracking_uri=own_registry)
 
 
 def test_a_missing_database_is_not_created(tmp_path):
     """A mistyped path is an error; MLflow would make an empty registry there."""
-    with pytest.raises(RegistryUnreachable, match="no such database file"):
+    with pytest.raises(RegistryUnreachable, match=r"no such database file"):
         read_spec("models:/wine/1", tracking_uri=f"sqlite:///{tmp_path}/none.db")
     assert not (tmp_path / "none.db").exists()
 

@@ -1,0 +1,322 @@
+"""The pyfunc flavor: any MLflow model, its params, and every shape of result."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, SignatureUnknown
+from sparkml.models.digest import digest_of
+from sparkml.models.read import open_predictor, read_spec
+from sparkml.spec import Field, NullPolicy, Signature
+
+
+@contextlib.contextmanager
+def quiet():
+    """Training is no part of these tests: MLflow's remarks on it, its own type hints included."""
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        yield
+
+
+with quiet():
+    import mlflow.pyfunc
+
+NUMBER = Field(name="prediction", type="double")
+INPUTS = (Field(name="a", type="double"), Field(name="b", type="int64"))
+BATCH = pa.RecordBatch.from_pydict({"a": [0.5, 1.5], "b": [1, 2]})
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARKML_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", sys.dont_write_bytecode)
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(model, **options):
+        folder = tmp_path / f"model{len(list(tmp_path.iterdir()))}"
+        with quiet():
+            options = {"pip_requirements": ["mlflow-skinny"]} | options
+            mlflow.pyfunc.save_model(folder, python_model=model, **options)
+        return str(folder)
+
+    return save
+
+
+def giving(result):
+    """A Python model that returns `result(frame)`."""
+
+    with quiet():
+
+        class Model(mlflow.pyfunc.PythonModel):
+            def predict(self, context, model_input, params=None):
+                return result(model_input)
+
+    return Model()
+
+
+def signature_of(*example, **params):
+    """The signature that MLflow infers; integer columns make it warn."""
+    with quiet():
+        return mlflow.models.infer_signature(*example, **params)
+
+
+def scored(path, outputs, batch=BATCH, inputs=INPUTS, **options):
+    spec = read_spec(path, signature=Signature(inputs=inputs, outputs=outputs), **options)
+    return open_predictor(spec).predict(batch)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        lambda f: f["a"] * 2,
+        lambda f: (f["a"] * 2).rename("other").set_axis([7, 7]),
+        lambda f: pd.DataFrame({"prediction": f["a"] * 2}),
+        lambda f: (f["a"] * 2).to_numpy(),
+        lambda f: (f["a"] * 2).to_numpy()[:, None],
+        lambda f: (f["a"] * 2).tolist(),
+        lambda f: {"prediction": f["a"] * 2},
+        lambda f: [{"prediction": a * 2} for a in f["a"]],
+        lambda f: (f["a"] * 2).astype("float32"),
+        lambda f: (f["a"] * 2).astype(object),
+    ],
+    ids=[
+        *("series", "named", "frame", "array", "column"),
+        *("list", "dict", "dicts", "float32", "objects"),
+    ],
+)
+def test_one_output_in_every_shape(result, save):
+    """Whatever container the model returns, it is one column of doubles."""
+    (made,) = scored(save(giving(result)), (NUMBER,))
+    assert (made.type, made.to_pylist()) == (pa.float64(), [1.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        lambda f: pd.DataFrame({"high": f["a"] + 1, "low": f["a"] - 1}),
+        lambda f: np.c_[f["a"] - 1, f["a"] + 1],
+        lambda f: pd.DataFrame(np.c_[f["a"] - 1, f["a"] + 1]),
+        lambda f: [[a - 1, a + 1] for a in f["a"]],
+    ],
+    ids=["by name", "array", "unnamed frame", "rows"],
+)
+def test_several_outputs(result, save):
+    """By name where the result has the names, else by position."""
+    outputs = (Field(name="low", type="double"), Field(name="high", type="double"))
+    low, high = scored(save(giving(result)), outputs)
+    assert (low.to_pylist(), high.to_pylist()) == ([-0.5, 0.5], [1.5, 2.5])
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        lambda f: np.c_[f["a"], f["b"]],
+        lambda f: [[a, b] for a, b in zip(f["a"], f["b"], strict=True)],
+        lambda f: pd.Series([np.array([a, b]) for a, b in zip(f["a"], f["b"], strict=True)]),
+    ],
+    ids=["array", "rows", "series of arrays"],
+)
+def test_an_output_of_lists(result, save):
+    """One list a row."""
+    outputs = (Field(name="prediction", type="list<double>"),)
+    (made,) = scored(save(giving(result)), outputs)
+    assert made.to_pylist() == [[0.5, 1.0], [1.5, 2.0]]
+
+
+def test_texts_that_are_missing_are_null(save):
+    """None and NaN among texts are null, never the words `None` and `nan`."""
+    model = giving(lambda f: pd.Series(["x", None if f["b"][1] == 2 else "y"], dtype=object))
+    (made,) = scored(save(model), (Field(name="prediction", type="string"),))
+    assert made.to_pylist() == ["x", None]
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (lambda f: f["a"][:1], "returned 1 rows for 2"),
+        (lambda f: [1.0, 2.0, 3.0], "returned 3 rows for 2"),
+        (lambda f: ["x", "y"], "declared as double"),
+        (lambda f: f, "returned 2 columns, 1 outputs"),
+        (lambda f: 1.0, "declared as double"),
+    ],
+    ids=["fewer", "more", "texts", "columns", "scalar"],
+)
+def test_another_result_than_declared_breaks_the_contract(result, message, save):
+    """Rows, columns and types are held against the declaration."""
+    with pytest.raises(ContractViolation, match=message):
+        scored(save(giving(result)), (NUMBER,))
+
+
+def test_half_a_number_is_no_integer(save):
+    """A declared integer is never cut off."""
+    with pytest.raises(ContractViolation, match="declared as int64"):
+        scored(save(giving(lambda f: f["a"])), (Field(name="prediction", type="int64"),))
+
+
+def types_of(frame):
+    return [str(dtype) for dtype in frame.dtypes]
+
+
+def test_the_signature_comes_from_mlflow(save):
+    """And the columns reach the model in its order, with their types."""
+    frame = pd.DataFrame({"a": [0.5], "b": [1], "c": ["x"], "d": [True]})
+    signature = signature_of(frame, pd.Series(["float64"]))
+    model = giving(lambda f: [" ".join(types_of(f))] * len(f))
+    spec = read_spec(save(model, signature=signature))
+    assert [(f.name, f.type) for f in spec.signature.inputs] == [
+        ("a", "double"), ("b", "int64"), ("c", "string"), ("d", "bool"),
+    ]  # fmt: skip
+    assert spec.signature.outputs == (Field(name="prediction", type="string"),)
+    assert spec.nulls == {"*": NullPolicy(kind="quarantine")}
+    (made,) = open_predictor(spec).predict(pa.RecordBatch.from_pandas(frame))
+    assert made.to_pylist() == ["float64 int64 object bool"]
+
+
+def test_nulls_in_a_batch_break_nothing(save):
+    """MLflow refuses an integer column in its first batch with a null; the types decide here."""
+    frame = pd.DataFrame({"a": [0.5], "b": [1], "c": ["x"], "d": [True]})
+    signature = signature_of(frame, pd.Series([1]))
+    model = giving(lambda f: f.isna().sum(axis=1))
+    spec = read_spec(save(model, signature=signature), nulls="model")
+    batch = pa.RecordBatch.from_pydict(
+        {"a": [0.5, None], "b": [2**53, None], "c": ["x", None], "d": [True, None]},
+        schema=pa.schema({"a": "double", "b": "int64", "c": "string", "d": "bool"}),
+    )
+    (made,) = open_predictor(spec).predict(batch)
+    assert made.to_pylist() == [0, 4]
+
+
+def test_dates_arrive_as_pandas_reads_them(save):
+    """Nanoseconds, as pandas 2 has them; a null is NaT."""
+    inputs = (Field(name="day", type="date32[day]"), Field(name="at", type="timestamp[us]"))
+    moment = dt.datetime(2026, 1, 2, 3)  # noqa: DTZ001 -- MLflow's timestamps have no zone
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "day": pa.array([moment.date(), None]),
+            "at": pa.array([moment, None], pa.timestamp("us")),
+        }
+    )
+    model = giving(lambda f: [" ".join(types_of(f))] * len(f))
+    (made,) = scored(save(model), (Field(name="prediction", type="string"),), batch, inputs)
+    assert made.to_pylist() == ["datetime64[ns] datetime64[ns]"] * 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_a_tensor_arrives_in_its_shape_and_type(dtype, save):
+    """One list column becomes the array that the model was logged with."""
+    example = np.zeros((2, 2, 2), dtype=dtype)
+    signature = signature_of(example, np.array(["x"]))
+    model = giving(lambda array: [f"{array.shape[1:]} {array.dtype} {array[0, 1, 0]}"] * len(array))
+    spec = read_spec(save(model, signature=signature))
+    (column,) = spec.signature.inputs
+    assert (column.name, column.type, column.length) == ("features", "list<double>", 4)
+    batch = pa.RecordBatch.from_pydict({"features": [[1.0, 2.0, 3.0, 4.0]]})
+    (made,) = open_predictor(spec).predict(batch)
+    assert made.to_pylist() == [f"(2, 2) {dtype} {np.array(3, dtype)}"]
+
+
+with quiet():
+
+    class Shifted(mlflow.pyfunc.PythonModel):
+        def load_context(self, context):
+            self.base = context.model_config["base"]
+
+        def predict(self, context, model_input, params=None):
+            return model_input["a"] + self.base + params["shift"]
+
+
+def test_params_and_model_config_reach_the_model(save):
+    """From the spec, wherever it is opened; a param that is not given has its default."""
+    frame = BATCH.to_pandas()
+    signature = signature_of(frame, frame["a"], params={"shift": 10.0})
+    path = save(Shifted(), signature=signature, model_config={"base": 100.0})
+    assert open_predictor(read_spec(path)).predict(BATCH)[0].to_pylist() == [110.5, 111.5]
+    spec = read_spec(path, params={"shift": 1.0}, model_config={"base": 200.0})
+    assert (spec.params, spec.model_config) == ({"shift": 1.0}, {"base": 200.0})
+    assert open_predictor(spec).predict(BATCH)[0].to_pylist() == [201.5, 202.5]
+
+
+def test_a_param_or_key_that_the_model_has_not_is_refused(save):
+    """MLflow would ignore it, with a line in a log."""
+    frame = BATCH.to_pandas()
+    signature = signature_of(frame, frame["a"], params={"shift": 10.0})
+    path = save(Shifted(), signature=signature, model_config={"base": 100.0})
+    with pytest.raises(ConfigError, match=r"no param 'shfit'.*did you mean 'shift'"):
+        read_spec(path, params={"shfit": 1.0})
+    with pytest.raises(ConfigError, match=r"model_config key 'bas'.*did you mean 'base'"):
+        read_spec(path, model_config={"bas": 1.0})
+
+
+def test_without_a_signature_the_error_shows_the_line(save):
+    """pyfunc knows nothing of its own about columns."""
+    path = save(giving(lambda f: f["a"]))
+    with pytest.raises(SignatureUnknown, match=r"columns it takes.*infer_signature"):
+        read_spec(path)
+    with pytest.raises(SignatureUnknown, match=r"columns it gives.*outputs=\(Field"):
+        read_spec(path, signature=Signature(inputs=INPUTS))
+
+
+def test_a_model_with_its_own_modules_keeps_its_digest(save, tmp_path):
+    """The modules are imported from the cached folder, and no byte code is written into it."""
+    (tmp_path / "logic").mkdir()
+    (tmp_path / "logic" / "my_own_logic_of_the_test.py").write_text("def f(x):\n    return x * 3\n")
+
+    class Model(Shifted):
+        def load_context(self, context):
+            pass
+
+        def predict(self, context, model_input, params=None):
+            from my_own_logic_of_the_test import f
+
+            return f(model_input["a"])
+
+    path = save(Model(), code_paths=[str(tmp_path / "logic" / "my_own_logic_of_the_test.py")])
+    spec = read_spec(path, signature=Signature(inputs=INPUTS, outputs=(NUMBER,)))
+    for _ in range(2):
+        assert open_predictor(spec).predict(BATCH)[0].to_pylist() == [1.5, 4.5]
+    assert digest_of(tmp_path / "cache" / spec.digest) == spec.digest
+
+
+def test_an_empty_batch_does_not_reach_the_model(save):
+    """It has the declared types."""
+    model = giving(lambda f: 1 / 0)
+    (made,) = scored(save(model), (NUMBER,), BATCH.slice(0, 0))
+    assert (len(made), made.type) == (0, pa.float64())
+
+
+def test_a_model_that_cannot_be_loaded_says_why(save, tmp_path):
+    """MLflow's own words, and the cause behind them."""
+    path = save(giving(lambda f: f))
+    (tmp_path / path / "python_model.pkl").write_bytes(b"broken")
+    with pytest.raises(ModelUnreadable, match=r"MLflow cannot load the model: .+"):
+        read_spec(path)
+
+
+def test_any_mlflow_model_goes_through_pyfunc_when_told(tmp_path):
+    """scikit-learn's as well: the fallback reads what has a flavor of its own."""
+    from sklearn.tree import DecisionTreeRegressor
+
+    frame = BATCH.to_pandas()
+    model = DecisionTreeRegressor().fit(frame, [1.0, 2.0])
+    with quiet():
+        mlflow.sklearn.save_model(
+            model,
+            tmp_path / "m",
+            serialization_format="cloudpickle",
+            pip_requirements=["scikit-learn"],
+            signature=signature_of(frame, model.predict(frame)),
+        )
+    for flavor in ("pyfunc", None):
+        spec = read_spec(str(tmp_path / "m"), flavor=flavor)
+        assert spec.flavor == (flavor or "sklearn")
+        assert open_predictor(spec).predict(BATCH)[0].to_pylist() == [1.0, 2.0]
