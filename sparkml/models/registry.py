@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparkml.errors import ModelNotFound, RegistryUnreachable, did_you_mean
+from sparkml.errors import (
+    ExtraMissing,
+    ModelNotFound,
+    RegistryUnreachable,
+    SparkMLError,
+    did_you_mean,
+)
 from sparkml.models.extras import need
 
 if TYPE_CHECKING:
@@ -52,18 +58,24 @@ def resolve(
         ExtraMissing: MLflow is not installed.
     """
     mlflow = need("mlflow", extra="mlflow", why=f"the address {address.uri}")
-    with _quick_failure():
-        client = _client(mlflow, tracking_uri, registry_uri)
+    with _quick_failure(mlflow):
+        where = tracking_uri or mlflow.get_tracking_uri()
         try:
-            if address.kind == "logged":
-                return _logged(client, address)
-            if address.kind == "run":
-                return _of_run(client, address)
-            return _registered(client, address)
-        except mlflow.exceptions.MlflowException as error:
-            if _is_missing(error):
-                raise _not_found(client, address) from error
-            raise _unreachable(client, error) from error
+            client = _client(mlflow, tracking_uri, registry_uri)
+            try:
+                return _FORMS[address.kind](client, address)
+            except mlflow.exceptions.MlflowException as error:
+                if _is_missing(error):
+                    raise _not_found(client, address) from error
+                raise
+        except SparkMLError:
+            raise
+        except Exception as error:  # requests, SQLAlchemy, the database's driver: all of them
+            raise RegistryUnreachable(
+                f"the tracking server does not answer: {_first_line(error)}",
+                where=where,
+                fix="check MLFLOW_TRACKING_URI, and that the server can be reached from here",
+            ) from error
 
 
 def download(
@@ -94,18 +106,22 @@ def download(
         ) from error
 
 
-def set_version_tag(
-    name: str,
-    version: str,
+def set_tag(
+    address: Address,
     key: str,
     value: str,
     *,
     tracking_uri: str | None = None,
     registry_uri: str | None = None,
 ) -> None:
-    """Write a tag onto a registered model version."""
-    mlflow = need("mlflow", extra="mlflow", why="the registry")
-    _client(mlflow, tracking_uri, registry_uri).set_model_version_tag(name, version, key, value)
+    """Write a tag onto a registered version (or the one that an alias means) or a logged model."""
+    known = resolve(address, tracking_uri=tracking_uri, registry_uri=registry_uri)
+    mlflow = need("mlflow", extra="mlflow", why=f"the address {address.uri}")
+    client = _client(mlflow, tracking_uri, registry_uri)
+    if address.kind == "logged":
+        client.set_logged_model_tags(known.version, {key: value})
+    else:
+        client.set_model_version_tag(known.name, known.version, key, value)
 
 
 def _registered(client: Any, address: Address) -> Registered:
@@ -148,6 +164,9 @@ def _of_run(client: Any, address: Address) -> Registered:
     return Registered(
         name=path.rpartition("/")[2], version=address.name, uri=address.uri, source=source
     )
+
+
+_FORMS = {"registered": _registered, "logged": _logged, "run": _of_run}
 
 
 def _client(mlflow: Any, tracking_uri: str | None, registry_uri: str | None) -> Any:
@@ -203,27 +222,36 @@ def _not_found(client: Any, address: Address) -> ModelNotFound:
     )
 
 
-def _unreachable(client: Any, error: Exception) -> RegistryUnreachable:
-    return RegistryUnreachable(
-        f"the tracking server does not answer: {_first_line(error)}",
-        where=client.tracking_uri,
-        fix="check MLFLOW_TRACKING_URI, and that the server runs and can be reached from here",
-    )
-
-
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
 @contextmanager
-def _quick_failure() -> Iterator[None]:
+def _quick_failure(mlflow: Any) -> Iterator[None]:
     added = {k: v for k, v in QUICK_FAILURE.items() if k not in os.environ}
     os.environ.update(added)
     try:
-        yield
+        with _few_retries(mlflow):
+            yield
     finally:
         for key in added:
             os.environ.pop(key, None)
+
+
+@contextmanager
+def _few_retries(mlflow: Any) -> Iterator[None]:
+    """MLflow tries a database ten times, over 100 s, and has no setting for it."""
+    try:
+        stores = need(f"{mlflow.__name__}.store.db.utils", extra="mlflow", why="a database")
+        before = stores.MAX_RETRY_COUNT
+    except (ExtraMissing, AttributeError):  # no SQLAlchemy, or another MLflow
+        yield
+        return
+    stores.MAX_RETRY_COUNT = 3
+    try:
+        yield
+    finally:
+        stores.MAX_RETRY_COUNT = before
 
 
 @contextmanager

@@ -85,6 +85,11 @@ def has_unix_sockets() -> bool:
     return spark_version() >= (4, 1)
 
 
+def timezone_option() -> dict[str, str]:
+    """What `to_arrow_type` must be told for timestamps: from 4.2 on, in which zone they travel."""
+    return {"timezone": "UTC"} if spark_version() >= (4, 2) else {}
+
+
 def is_connect(spark: SparkSession) -> bool:
     """Whether the session is a Spark Connect client: no JVM in this process."""
     return type(spark).__module__.startswith("pyspark.sql.connect")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pyspark.sql.types import StructField, StructType
 
 from sparkml.config import DeltaSink
-from sparkml.errors import QuarantineLimit
-from sparkml.spark import delta
+from sparkml.errors import SparkMLError
+from sparkml.spark.delta import open_target
 from sparkml.spark.provenance import COLUMN, Provenance
 from sparkml.spark.session import require_delta
 from sparkml.spark.spark_writer import SparkWriter
@@ -79,13 +79,13 @@ class _Delta:
         self.name, self.schema = sink.path, schema
         self.sql = f"SELECT * FROM delta.{quoted(absolute(sink.path))}"  # noqa: S608 - only shown
         self._spark, self._provenance = spark, provenance
-        self._target = delta.open_target(
+        self._target = open_target(
             spark,
             sink.path,
             schema,
             mode=sink.mode,
             partition=sink.partition or {},
-            partition_by=sink.partition_by or tuple(sink.partition or ()),
+            partition_by=sink.partition_by,
             on_schema_change=sink.schema_,
             column_mapping=sink.column_mapping,
             app_id=f"sparkml:{sink.run_key or provenance.run_key}",
@@ -109,10 +109,10 @@ class _Delta:
         try:
             fate = "nothing was committed"
             check_quarantine(counts, max_quarantine, where=self.name, fate=fate)
-        except QuarantineLimit:
+            version = self._target.commit(reports, metadata=self._provenance.value)
+        except SparkMLError:
             self._target.abandon(reports)
             raise
-        version = self._target.commit(reports, metadata=self._provenance.value)
         return Written(
             rows=counts.rows,
             quarantined=counts.quarantined,

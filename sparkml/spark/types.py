@@ -11,6 +11,7 @@ from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType, UserDefinedType
 
 from sparkml.errors import SignatureError
+from sparkml.spark._versions import timezone_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +55,9 @@ def arrow_schema(schema: StructType, *, where: str) -> pa.Schema:
     fields = []
     for f in schema.fields:
         try:
-            fields.append(pa.field(f.name, to_arrow_type(plain(f.dataType)), f.nullable))
+            fields.append(
+                pa.field(f.name, to_arrow_type(plain(f.dataType), **timezone_option()), f.nullable)
+            )
         except PySparkException:
             raise SignatureError(
                 f"column '{f.name}' has type {f.dataType.simpleString()}, which Arrow cannot carry",

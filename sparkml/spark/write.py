@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark import TaskContext
 
-from sparkml.spark.layout import REPORT_SCHEMA, FileReport, from_text, to_batch
-from sparkml.spark.parquet_writer import write_files
+from sparkml.spark.parquet.layout import REPORT_SCHEMA, FileReport, from_text, to_batch
+from sparkml.spark.parquet.writer import write_files
 from sparkml.spark.provenance import COLUMN
 from sparkml.spark.types import spark_struct
 from sparkml.spark.worker import score_batches
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
-    from sparkml.spark.layout import Layout
+    from sparkml.spark.parquet.layout import Layout
     from sparkml.spark.provenance import Provenance
     from sparkml.spark.worker import ScoreTask
 

@@ -25,9 +25,9 @@ from sparkml.errors import (
     UnsupportedTable,
 )
 from sparkml.spark.delta import open_target
-from sparkml.spark.layout import from_text, to_batch
-from sparkml.spark.parquet_writer import write_files
-from sparkml.spark.types import arrow_schema
+from sparkml.spark.delta.types import arrow_type
+from sparkml.spark.parquet.layout import from_text, to_batch
+from sparkml.spark.parquet.writer import write_files
 
 SCHEMA = "id BIGINT, d STRING, score DOUBLE, error STRING"
 
@@ -43,7 +43,8 @@ def target_of(spark, path, schema=SCHEMA, *, app="run", mode="replace", **kw):
 
 def tasks(target, rows, schema=SCHEMA):
     """What a task does with the rows, here in the driver's process."""
-    batch = pa.RecordBatch.from_pylist(rows, arrow_schema(struct(schema), where="test"))
+    given = pa.schema(list(arrow_type(struct(schema), physical=False)))
+    batch = pa.RecordBatch.from_pylist(rows, given)
     return list(write_files([batch], target.layout, task="00000"))
 
 

@@ -271,16 +271,14 @@ def test_a_model_with_its_own_modules_keeps_its_digest(save, tmp_path):
     (tmp_path / "logic").mkdir()
     (tmp_path / "logic" / "my_own_logic_of_the_test.py").write_text("def f(x):\n    return x * 3\n")
 
-    class Model(Shifted):
-        def load_context(self, context):
-            pass
+    def tripled(frame):
+        from my_own_logic_of_the_test import f
 
-        def predict(self, context, model_input, params=None):
-            from my_own_logic_of_the_test import f
+        return f(frame["a"])
 
-            return f(model_input["a"])
-
-    path = save(Model(), code_paths=[str(tmp_path / "logic" / "my_own_logic_of_the_test.py")])
+    path = save(
+        giving(tripled), code_paths=[str(tmp_path / "logic" / "my_own_logic_of_the_test.py")]
+    )
     spec = read_spec(path, signature=Signature(inputs=INPUTS, outputs=(NUMBER,)))
     for _ in range(2):
         assert open_predictor(spec).predict(BATCH)[0].to_pylist() == [1.5, 4.5]

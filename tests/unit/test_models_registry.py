@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sparkml.errors import DigestMismatch, ModelNotFound, RegistryUnreachable
+from sparkml.errors import ConfigError, DigestMismatch, ModelNotFound, RegistryUnreachable
 from sparkml.models.promise import promise
 from sparkml.models.read import open_predictor, read_spec
 
@@ -142,6 +142,16 @@ def test_a_tag_that_promises_the_digest_is_compared(own_registry):
         read_spec("models:/wine/2", tracking_uri=own_registry)
 
 
+def test_a_logged_model_and_an_alias_can_hold_a_promise(own_registry, registry):
+    """The tag is written where the address leads; a run has no place for one."""
+    for address in ("models:/wine@champion", f"models:/{registry.model_id}"):
+        digest = promise(address, tracking_uri=own_registry)
+        spec = read_spec(address, tracking_uri=own_registry, trust="promised")
+        assert spec.digest == digest
+    with pytest.raises(ConfigError, match="nothing can be written down"):
+        promise(f"runs:/{registry.run_id}/model", tracking_uri=own_registry)
+
+
 def test_a_missing_model_names_the_nearest(registry):
     """A typing error in the name is answered with the name that was meant."""
     with pytest.raises(ModelNotFound, match="did you mean 'wine'"):
@@ -187,6 +197,15 @@ def test_a_missing_database_is_not_created(tmp_path):
     with pytest.raises(RegistryUnreachable, match=r"no such database file"):
         read_spec("models:/wine/1", tracking_uri=f"sqlite:///{tmp_path}/none.db")
     assert not (tmp_path / "none.db").exists()
+
+
+def test_a_damaged_database_fails_within_ten_seconds(tmp_path):
+    """MLflow would try it for 100 s."""
+    (tmp_path / "mlflow.db").write_bytes(b"no database" * 100)
+    started = time.monotonic()
+    with pytest.raises(RegistryUnreachable, match="not a database"):
+        read_spec("models:/wine/1", tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    assert time.monotonic() - started < 10
 
 
 def test_a_closed_port_fails_within_ten_seconds():

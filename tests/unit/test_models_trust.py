@@ -78,8 +78,8 @@ def test_a_promised_pickle_is_opened(tmp_path):
 def save_mlflow(folder: Path, model, **options) -> Path:
     import mlflow
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True):  # MLflow's remarks on how a model is saved
+        warnings.simplefilter("always")
         save = mlflow.sklearn.save_model if hasattr(model, "fit") else mlflow.pyfunc.save_model
         key = "sk_model" if hasattr(model, "fit") else "python_model"
         save(path=folder, pip_requirements=["scikit-learn"], **{key: model}, **options)

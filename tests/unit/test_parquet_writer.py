@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sparkml.errors import SinkSchemaError
-from sparkml.spark import parquet_writer
-from sparkml.spark.layout import Layout, PartitionColumn, from_text, to_batch
-from sparkml.spark.parquet_stats import raised
-from sparkml.spark.parquet_writer import write_files
-from sparkml.spark.partition_values import declared, folder
+from sparkml.spark.parquet import writer as parquet_writer
+from sparkml.spark.parquet.layout import Layout, PartitionColumn, from_text, to_batch
+from sparkml.spark.parquet.stats import raised
+from sparkml.spark.parquet.writer import write_files
+from sparkml.spark.parquet.partitions import declared, folder
 
 SCHEMA = pa.schema([("id", pa.int64()), ("score", pa.float64()), ("error", pa.string())])
 
@@ -329,7 +329,7 @@ def test_folders_are_escaped_as_hive_does():
 def test_the_writer_needs_no_spark():
     """Any worker can use it: importing it brings neither pyspark nor pandas."""
     code = (
-        "import sys, sparkml.spark.parquet_writer;"
+        "import sys, sparkml.spark.parquet.writer;"
         "sys.exit(any(m in sys.modules for m in ('pyspark', 'pandas', 'py4j')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sparkml.errors import SinkSchemaError, did_you_mean
-from sparkml.spark.delta_partition import (
+from sparkml.spark.delta.partition import (
     equals,
     partition_columns,
     partitioning,
     predicate,
     with_fixed,
 )
-from sparkml.spark.delta_rules import check_columns, check_table
-from sparkml.spark.delta_types import (
+from sparkml.spark.delta.rules import check_columns, check_table
+from sparkml.spark.delta.types import (
     ILLEGAL,
     arrow_field,
     cleaned,
     fields_within,
     merged,
 )
-from sparkml.spark.layout import Layout, PartitionColumn
+from sparkml.spark.parquet.layout import Layout, PartitionColumn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pyspark.sql.types import StructField, StructType
 
-    from sparkml.spark.delta_log import DeltaTransaction
-    from sparkml.spark.layout import FileReport
+    from sparkml.spark.delta.log import DeltaTransaction
+    from sparkml.spark.parquet.layout import FileReport
 
 MODE = "delta.columnMapping.mode"
 OUTPUT = "the output's columns"

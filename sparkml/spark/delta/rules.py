@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql.types import ArrayType, MapType
 
 from sparkml.errors import UnsupportedTable
-from sparkml.spark.delta_types import fields_within
+from sparkml.spark.delta.types import fields_within
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql.types import BooleanType, LongType, StringType, StructField, StructType
 
 from sparkml.errors import SinkSchemaError, did_you_mean
-from sparkml.spark.delta_types import PHYSICAL_NAME, UNPARTITIONABLE, arrow_type
-from sparkml.spark.layout import PartitionColumn
-from sparkml.spark.partition_values import declared
+from sparkml.spark.delta.types import PHYSICAL_NAME, UNPARTITIONABLE, arrow_type
+from sparkml.spark.parquet.layout import PartitionColumn
+from sparkml.spark.parquet.partitions import declared
 from sparkml.spark.types import quoted
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql.types import DataType
 
-    from sparkml.spark.delta_log import DeltaTransaction
+    from sparkml.spark.delta.log import DeltaTransaction
 
 
 def partitioning(

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sparkml.spark.layout import Layout
+    from sparkml.spark.parquet.layout import Layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

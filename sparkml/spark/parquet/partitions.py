@@ -15,7 +15,7 @@ from sparkml.errors import SinkSchemaError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sparkml.spark.layout import PartitionColumn
+    from sparkml.spark.parquet.layout import PartitionColumn
 
 Key = tuple[str | None, ...]
 

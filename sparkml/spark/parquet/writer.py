@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from sparkml.spark.layout import MIB, FileReport
-from sparkml.spark.parquet_columns import settings, stored
-from sparkml.spark.parquet_stats import stats_json
-from sparkml.spark.partition_values import Key, folder, split
+from sparkml.spark.parquet.layout import MIB, FileReport
+from sparkml.spark.parquet.columns import settings, stored
+from sparkml.spark.parquet.stats import stats_json
+from sparkml.spark.parquet.partitions import Key, folder, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sparkml.spark.layout import Layout
+    from sparkml.spark.parquet.layout import Layout
 
 ROW_GROUP_BYTES = 64 * MIB
 ROW_GROUP_ROWS = 1 << 20

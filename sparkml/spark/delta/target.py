@@ -13,10 +13,10 @@ from pyspark.errors import PySparkException
 
 from sparkml.errors import CommitConflict, SinkError, SinkNotWritable, UnsupportedTable
 from sparkml.spark._versions import is_connect
-from sparkml.spark.delta_log import DeltaTransaction, failure
-from sparkml.spark.delta_plan import TablePlan, plan_table
-from sparkml.spark.parquet_writer import open_root
-from sparkml.spark.sink_root import check_root, root_of
+from sparkml.spark.delta.log import DeltaTransaction, failure
+from sparkml.spark.delta.plan import TablePlan, plan_table
+from sparkml.spark.parquet.writer import open_root
+from sparkml.spark.delta.root import check_root, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from pyspark.sql.types import StructType
 
-    from sparkml.spark.layout import FileReport, Layout
+    from sparkml.spark.parquet.layout import FileReport, Layout
 
 Value = str | int | float | bool | None
 

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sparkml.spark.parquet_columns import leaves
+from sparkml.spark.parquet.columns import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pyarrow.parquet as pq
 
-    from sparkml.spark.layout import Layout
-    from sparkml.spark.parquet_columns import Leaf
+    from sparkml.spark.parquet.layout import Layout
+    from sparkml.spark.parquet.columns import Leaf
 
 LONGEST_BOUND = 32
 TOP = "\U0010ffff"  # no code point sorts above it

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from sparkml.errors import SinkError, SinkNotWritable
-from sparkml.spark.parquet_writer import open_root
+from sparkml.spark.parquet.writer import open_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
