@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ExtraMissing, VersionsIncompatible
 
@@ -85,7 +85,7 @@ def has_unix_sockets() -> bool:
     return spark_version() >= (4, 1)
 
 
-def timezone_option() -> dict[str, str]:
+def timezone_option() -> dict[str, Any]:
     """What `to_arrow_type` must be told for timestamps: from 4.2 on, in which zone they travel."""
     return {"timezone": "UTC"} if spark_version() >= (4, 2) else {}
 

@@ -16,9 +16,9 @@ import pytest
 from sparkml.errors import SinkSchemaError
 from sparkml.spark.parquet import writer as parquet_writer
 from sparkml.spark.parquet.layout import Layout, PartitionColumn, from_text, to_batch
+from sparkml.spark.parquet.partitions import declared, folder
 from sparkml.spark.parquet.stats import raised
 from sparkml.spark.parquet.writer import write_files
-from sparkml.spark.parquet.partitions import declared, folder
 
 SCHEMA = pa.schema([("id", pa.int64()), ("score", pa.float64()), ("error", pa.string())])
 

@@ -15,8 +15,8 @@ from sparkml.errors import CommitConflict, SinkError, SinkNotWritable, Unsupport
 from sparkml.spark._versions import is_connect
 from sparkml.spark.delta.log import DeltaTransaction, failure
 from sparkml.spark.delta.plan import TablePlan, plan_table
-from sparkml.spark.parquet.writer import open_root
 from sparkml.spark.delta.root import check_root, root_of
+from sparkml.spark.parquet.writer import open_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import pyarrow.parquet as pq
 
-    from sparkml.spark.parquet.layout import Layout
     from sparkml.spark.parquet.columns import Leaf
+    from sparkml.spark.parquet.layout import Layout
 
 LONGEST_BOUND = 32
 TOP = "\U0010ffff"  # no code point sorts above it

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from sparkml.spark.parquet.layout import MIB, FileReport
 from sparkml.spark.parquet.columns import settings, stored
-from sparkml.spark.parquet.stats import stats_json
+from sparkml.spark.parquet.layout import MIB, FileReport
 from sparkml.spark.parquet.partitions import Key, folder, split
+from sparkml.spark.parquet.stats import stats_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
