@@ -31,7 +31,7 @@ fmt: setup  ## format, and mend what ruff can mend
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
 bench: setup  ## measure (BENCH_ARGS="--rows 2000000")
-	@.venv/bin/python benchmarks/run.py $(BENCH_ARGS)
+	@.venv/bin/python -m benchmarks.run $(BENCH_ARGS)
 
 matrix: setup  ## run the Spark tests on each row of tools/matrix/rows.txt (slow)
 	@tools/matrix.sh $(MATRIX_ARGS)
