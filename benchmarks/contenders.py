@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,7 @@ def empty_tasks_sparkml(spark: SparkSession, table: Path, model: Path) -> None:
     """Eighty tasks of ours that score nothing."""
     from sparkml import score
 
-    _noop(score(_empty(spark), _spec(model), key="id", keep=[]))
+    _noop(score(_empty(spark), _known_spec(model), key="id", keep=[]))
 
 
 def empty_tasks_pandas_udf(spark: SparkSession, table: Path, model: Path) -> None:
@@ -135,6 +136,11 @@ def _empty(spark: SparkSession) -> DataFrame:
 
     rows = spark.range(0, EMPTY_TASKS, 1, EMPTY_TASKS).filter("id < 0")
     return rows.select("id", *[F.rand().alias(name) for name in FEATURES])
+
+
+@cache
+def _known_spec(model: Path) -> Any:
+    return _spec(model)
 
 
 def _spec(model: Path) -> Any:

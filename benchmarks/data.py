@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,9 +60,13 @@ def table_folder(home: Path, rows: int) -> Path:
 
 def model_folder(home: Path, name: str) -> Path:
     """An MLflow model folder of one of the models, fitted and saved when absent."""
-    folder = home / f"model-{name}"
-    if folder.exists():
+    from sklearn import __version__ as trained_with
+
+    folder = home / f"model-{name}-{trained_with}"
+    ready = home / f"{folder.name}.ready"
+    if ready.exists():
         return folder
+    shutil.rmtree(folder, ignore_errors=True)
     import logging
 
     import mlflow
@@ -81,4 +86,5 @@ def model_folder(home: Path, name: str) -> Path:
         serialization_format="cloudpickle",
         pip_requirements=["scikit-learn"],
     )
+    ready.touch()
     return folder

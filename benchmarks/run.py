@@ -32,9 +32,8 @@ LIMIT = "limit: pyarrow + predict"
 class Session:
     """A benchmark session in a process of its own."""
 
-    def __init__(self, kind: str) -> None:
-        HOME.mkdir(parents=True, exist_ok=True)
-        self._log = (HOME / f"{kind}.log").open("wb")
+    def __init__(self, kind: str, home: Path) -> None:
+        self._log = (home / f"{kind}.log").open("wb")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.session", kind],
             stdin=subprocess.PIPE,
@@ -66,15 +65,18 @@ def bench(
     rounds: Annotated[int, typer.Option(help="Counted runs of each contender.")] = 3,
     models: Annotated[str, typer.Option(help="Comma-separated: LR,GBT,HGB,RF.")] = "LR,GBT,HGB,RF",
     out: Annotated[Path, typer.Option(help="Where the figures go, as JSON.")] = RESULTS,
+    home: Annotated[Path, typer.Option(help="Where table and models are kept.")] = HOME,
 ) -> None:
     """Compare; print the table and write the figures."""
-    table = table_folder(HOME, rows)
+    home = home.absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    table = table_folder(home, rows)
     chosen = [name for name in make_models() if name in models.split(",")]
-    sessions = {kind: Session(kind) for kind in ("ours", "stock")}
+    sessions = {kind: Session(kind, home) for kind in ("ours", "stock")}
     workers = limit.pool()
     results: dict[str, Any] = {}
     for name in chosen:
-        model = model_folder(HOME, name)
+        model = model_folder(home, name)
         times: dict[str, list[float]] = {c: [] for c in [*CONTENDERS, LIMIT]}
         for round_ in range(rounds + 1):  # the first is a warm-up, not counted
             for contender, (kind, _) in CONTENDERS.items():
@@ -84,7 +86,7 @@ def bench(
             assert limit.run(workers, table, model) == rows
             _keep(times[LIMIT], time.perf_counter() - started, round_, f"{name} {LIMIT}")
         results[name] = times
-    tasks = _task_costs(sessions, table, model_folder(HOME, chosen[0]), rounds)
+    tasks = _task_costs(sessions, table, model_folder(home, chosen[0]), rounds)
     for session in sessions.values():
         session.close()
     workers.shutdown()

@@ -2,7 +2,7 @@
 
     spark-submit jobs/score.py --config conf/score.wine.yaml
     spark-submit jobs/score.py --config conf/score.wine.yaml --set sink.path=out --plan
-    spark-submit --py-files sparkml.zip jobs/score.py --config …      # nothing installed there
+    spark-submit --py-files sparkml.zip jobs/score.py --config …      # sparkml not installed there
 
 The last line that it prints on failure is `ERROR <CODE>: what | where | fix`, and its exit status
 is the error's (`--help` lists them). On your own machine, `sparkml score` does the same and owns

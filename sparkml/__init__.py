@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sparkml.scoring.cache import load_scorer
     from sparkml.scoring.scorer import Scorer
     from sparkml.spark.score import score
+    from sparkml.spark.session import build_session
     from sparkml.spark.sql import register_sql
     from sparkml.spark.udf import score_udf
     from sparkml.spec import Field, ModelSpec, Signature
@@ -27,6 +28,7 @@ _HOME = {
     "Scorer": "sparkml.scoring.scorer",
     "Signature": "sparkml.spec",
     "SparkMLError": "sparkml.errors",
+    "build_session": "sparkml.spark.session",
     "load_config": "sparkml.config",
     "load_scorer": "sparkml.scoring.cache",
     "read_spec": "sparkml.models.read",
@@ -42,6 +44,7 @@ __all__ = [
     "Scorer",
     "Signature",
     "SparkMLError",
+    "build_session",
     "load_config",
     "load_scorer",
     "read_spec",

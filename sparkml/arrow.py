@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkml.errors import SignatureError, did_you_mean
-from sparkml.spec import Field, Signature
+from sparkml.lists import dense, is_list, is_vector, stacked
+
+if TYPE_CHECKING:
+    from sparkml.spec import Signature
 
 EXACT = "exact"
 NEAREST_DOUBLE = "nearest double: integers beyond 2^53 are rounded"
@@ -114,21 +118,6 @@ def kind(dtype: pa.DataType) -> str:
     return str(dtype)
 
 
-def is_list(dtype: pa.DataType) -> bool:
-    """Whether a type is one of Arrow's list types."""
-    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return any(test(dtype) for test in tests)
-
-
-def is_vector(dtype: pa.DataType) -> bool:
-    """Whether a type is what a Spark ML vector becomes in Arrow."""
-    names = ["type", "size", "indices", "values"]
-    return (
-        pa.types.is_struct(dtype)
-        and [dtype.field(i).name for i in range(dtype.num_fields)] == names
-    )
-
-
 def cast_rule(source: pa.DataType, target: pa.DataType) -> str | None:
     """What the cast from `source` to `target` does to a value; None where it is refused."""
     if is_list(target):
@@ -137,8 +126,9 @@ def cast_rule(source: pa.DataType, target: pa.DataType) -> str | None:
         return cast_rule(source.value_type, target.value_type) if is_list(source) else None
     wanted = kind(target)
     given = kind(source)
-    if wanted == "integer decimal" and given == "decimal":
-        return None
+    if pa.types.is_decimal(target) and pa.types.is_decimal(source):
+        whole = target.precision - target.scale >= source.precision - source.scale
+        return EXACT if whole and target.scale >= source.scale else None
     rules = CASTS.get(wanted.removeprefix("integer "), {})
     return rules.get(given) or rules.get(given.removeprefix("integer "))
 
@@ -197,9 +187,8 @@ def _missing(missing: list[str], present: list[str]) -> str:
         f"'{n}' ({h})" if h.startswith("did") else f"'{n}'"
         for n, h in zip(missing, hints, strict=True)
     ]
-    shown = ", ".join(told[:8]) + (f" and {len(told) - 8} more" if len(told) > 8 else "")
     has = ", ".join(f"'{name}'" for name in present[:8]) + (", …" if len(present) > 8 else "")
-    return f"{len(missing)} columns are missing: {shown}; the table has {has}"
+    return f"{len(missing)} columns are missing: {', '.join(told)}; the table has {has}"
 
 
 def select(batch: pa.RecordBatch, signature: Signature, *, where: str) -> pa.RecordBatch:
@@ -231,63 +220,20 @@ def cast(column: pa.Array, target: pa.DataType) -> pa.Array:
     return pc.cast(column, target, safe=False)
 
 
-def dense(vectors: pa.StructArray) -> pa.ListArray:
-    """Spark ML vectors, sparse (`type` 0) and dense (1), as `list<double>`; a null stays null."""
-    tags, sizes, indices, values = (vectors.field(i) for i in range(4))
-    valid = vectors.is_valid()
-    if pc.all(pc.equal(tags.filter(valid), 1)).as_py() is not False:
-        return pa.ListArray.from_arrays(*_offsets(values, valid), type=pa.list_(pa.float64()))
-    rows: list[npt.NDArray[np.float64] | None] = []
-    for row in range(len(vectors)):
-        if not valid[row].as_py():
-            rows.append(None)
-            continue
-        given = np.asarray(values[row].values, dtype=np.float64)
-        if tags[row].as_py() == 0:
-            out = np.zeros(sizes[row].as_py())
-            out[np.asarray(indices[row].values)] = given
-            given = out
-        rows.append(given)
-    return pa.array(rows, pa.list_(pa.float64()))
-
-
-def _offsets(values: pa.ListArray, valid: pa.BooleanArray) -> tuple[pa.Array, pa.Array]:
-    lengths = pc.fill_null(pc.if_else(valid, pc.list_value_length(values), 0), 0)
-    ends = np.cumsum(lengths.to_numpy(zero_copy_only=False), dtype=np.int32)
-    starts = np.concatenate(([0], ends)).astype(np.int32)
-    mask = np.concatenate((~valid.to_numpy(zero_copy_only=False), [False]))
-    return pa.array(starts, mask=mask), values.filter(valid).flatten()
-
-
-def matrix(batch: pa.RecordBatch) -> npt.NDArray[np.float64]:
+def matrix(batch: pa.RecordBatch, width: int | None = None) -> npt.NDArray[np.float64]:
     """The numeric columns of `batch` as one C-ordered float64 matrix; a null becomes NaN.
 
-    A single list column of length k gives k columns (a null list gives a row of NaN). One copy,
-    straight from Arrow's buffers.
+    A single list column of length k gives k columns (a null list gives a row of NaN); `width` is
+    that k where it is known. One copy, straight from Arrow's buffers.
+
+    Raises:
+        ValueError: lists of another length than `width`, or of several.
     """
     if batch.num_columns == 1 and is_list(batch.schema.field(0).type):
-        return _stacked(batch.column(0))
+        return stacked(batch.column(0), width)
     out = np.empty((batch.num_rows, batch.num_columns), dtype=np.float64)
     for j, column in enumerate(batch.columns):
         plain = not (pa.types.is_boolean(column.type) or pa.types.is_decimal(column.type))
         values = column if plain else column.cast(pa.float64())
         out[:, j] = values.to_numpy(zero_copy_only=False)
     return out
-
-
-def _stacked(lists: pa.Array) -> npt.NDArray[np.float64]:
-    lengths = pc.list_value_length(lists).drop_null().unique().to_pylist()
-    if len(lengths) > 1:
-        msg = f"vectors of different lengths in one batch: {sorted(lengths)[:5]}"
-        raise ValueError(msg)
-    flat = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
-    out = np.full((len(lists), lengths[0] if lengths else 0), np.nan)
-    if not lists.null_count:
-        return np.ascontiguousarray(flat).reshape(out.shape)
-    out[lists.is_valid().to_numpy(zero_copy_only=False)] = flat.reshape(-1, out.shape[1])
-    return out
-
-
-def field_of(name: str, dtype: pa.DataType) -> Field:
-    """The `Field` that describes an Arrow column."""
-    return Field(name=name, type=str(dtype))

@@ -21,9 +21,11 @@ import typer
 from sparkml.errors import ConfigError, SparkMLError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 INTERRUPTED, TERMINATED = 130, 143
+USAGE: type[Exception] = typer.BadParameter.__mro__[1]
+"""What Typer raises for a wrong command line: the base of its public exceptions."""
 
 EXIT_STATUSES = """\b
 Exit status:
@@ -229,13 +231,25 @@ def driver(argv: Sequence[str]) -> int:
     """
     group = typer.main.get_command(app)
     command = group.commands["score"]  # type: ignore[attr-defined]  # it is a group: two commands
-    try:
-        command.main(list(argv), prog_name="score.py", obj=Door(owns_terminal=False))
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+    return _status(command.main, list(argv), prog_name="score.py", obj=Door(owns_terminal=False))
 
 
 def main() -> None:
     """The `sparkml` command."""
-    app(prog_name="sparkml")
+    sys.exit(_status(app, prog_name="sparkml"))
+
+
+def _status(command: Callable[..., Any], *arguments: Any, **options: Any) -> int:
+    """The exit status of a command; a wrong command line ends with one last line, too."""
+    try:
+        return command(*arguments, **options, standalone_mode=False) or 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except USAGE as error:
+        said = str(error.format_message())  # type: ignore[attr-defined]
+        if said.startswith("Usage:"):  # no arguments at all: the help itself
+            error.show()  # type: ignore[attr-defined]
+        else:
+            wrong = ConfigError(said, where="the command line", fix="--help lists the options")
+            print(wrong.line(), file=sys.stderr, flush=True)
+        return ConfigError.exit_status

@@ -16,7 +16,7 @@
     │   ├── ModelUnreadable       the flavor could not open the files
     │   ├── EnvironmentMismatch   libraries differ from those it was trained with
     │   └── ContractViolation     the model returned something other than it declared
-    ├── QuarantineLimit        5  too many rows could not be scored; nothing was committed
+    ├── QuarantineLimit        5  too many rows could not be scored
     ├── SinkError              6  the output cannot be written
     │   ├── SinkNotWritable       no permission, no such bucket, a file in the way
     │   ├── SinkSchemaError       the table's columns are not the output's
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+SEPARATOR = " | "
+"""Between what, where and fix in an error's text."""
+
+
 class SparkMLError(Exception):
     """The root: catch it to catch everything that sparkml raises on purpose.
 
@@ -55,14 +59,24 @@ class SparkMLError(Exception):
 
     def __str__(self) -> str:
         parts = [self.what, self.where, f"fix: {self.fix}" if self.fix else ""]
-        return " | ".join(part for part in parts if part)
+        return " ".join(SEPARATOR.join(part for part in parts if part).split())
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.where, self.fix)
 
+    def to_json(self) -> dict[str, str | int]:
+        """The error as plain values, for a result file."""
+        return {
+            "code": self.code,
+            "exit_status": self.exit_status,
+            "what": self.what,
+            "where": self.where,
+            "fix": self.fix,
+        }
+
     def line(self) -> str:
         """The error as the one line that a driver prints last."""
-        return " ".join(f"ERROR {self.code}: {self}".split())
+        return f"ERROR {self.code}: {self}"
 
 
 def _rebuild(kind: type[SparkMLError], what: str, where: str, fix: str) -> SparkMLError:
@@ -177,7 +191,7 @@ class ContractViolation(ModelError, RuntimeError):
 
 
 class QuarantineLimit(SparkMLError, RuntimeError):
-    """More rows than `max_quarantine` allows could not be scored; nothing was committed."""
+    """More rows than `max_quarantine` allows could not be scored; a Delta sink commits nothing."""
 
     code, exit_status = "QUARANTINE_LIMIT", 5
 
@@ -237,6 +251,6 @@ class ExtraMissing(SetupError, ImportError):
 
 
 class JobFailed(SparkMLError, RuntimeError):
-    """Spark gave up on the job; nothing was committed."""
+    """Spark gave up on the job; a Delta sink commits nothing."""
 
     code, exit_status = "JOB_FAILED", 8

@@ -77,7 +77,10 @@ class ModelSpec:
     model_config: Mapping[str, Any] = field(default_factory=dict)
 
     def null_policy(self, column: str) -> NullPolicy:
-        """The policy of an input column: its own, else the default, else `quarantine`."""
+        """The policy of an input column: its own, else that of `"*"`, else `quarantine`.
+
+        `read_spec` always sets `"*"`: to `model` where the model takes NaN and nothing is declared.
+        """
         return self.nulls.get(column) or self.nulls.get("*") or NullPolicy(kind="quarantine")
 
     def to_json(self) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.arrow import is_list
+from sparkml.lists import is_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from rich.console import Console
@@ -28,8 +29,12 @@ def main() -> int:
     began = time.monotonic()
     if not (HOME / "ready").exists():
         HOME.mkdir(exist_ok=True)
-        with quiet_children(HOME / "prepare.log"):
-            prepare(Console(highlight=False, soft_wrap=True))
+        console.print("training three models and registering them in .demo/mlflow.db …")
+        log = HOME / "prepare.log"
+        with log.open("a") as said, quiet_children(log):
+            shown = Console(highlight=False, soft_wrap=True, file=sys.stdout)
+            with redirect_stdout(said), redirect_stderr(said):  # MLflow tells what it does
+                prepare(shown)
     command = ["spark-submit", "jobs/score.py", "--config", CONFIG]
     console.print(f"\n[bold]$ {' '.join(command)}[/bold]\n")
     log = HOME / "spark-submit.log"

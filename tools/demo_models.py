@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pandas as pd
 
 ALIAS = "champion"
+TRACKING = "MLFLOW_TRACKING_URI"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,23 +74,38 @@ def register(trained: Trained, tracking_uri: str, artifacts: Path) -> str:
     from sklearn import __version__ as sklearn_version
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    mlflow.set_tracking_uri(tracking_uri)
-    client = mlflow.MlflowClient()
-    experiment = client.get_experiment_by_name("demo")
-    number = (
-        experiment.experiment_id
-        if experiment
-        else client.create_experiment("demo", artifact_location=artifacts.absolute().as_uri())
-    )
-    with mlflow.start_run(experiment_id=number):
-        logged = mlflow.sklearn.log_model(
-            trained.model,
-            name=trained.name,
-            signature=infer_signature(trained.features, trained.model.predict(trained.features)),
-            serialization_format=trained.format,
-            pip_requirements=[f"scikit-learn=={sklearn_version}"],
-            registered_model_name=trained.name,
+    with _tracked_by(tracking_uri):
+        client = mlflow.MlflowClient()
+        experiment = client.get_experiment_by_name("demo")
+        number = (
+            experiment.experiment_id
+            if experiment
+            else client.create_experiment("demo", artifact_location=artifacts.absolute().as_uri())
         )
-    version = str(logged.registered_model_version)
-    client.set_registered_model_alias(trained.name, ALIAS, version)
+        with mlflow.start_run(experiment_id=number):
+            logged = mlflow.sklearn.log_model(
+                trained.model,
+                name=trained.name,
+                signature=infer_signature(
+                    trained.features, trained.model.predict(trained.features)
+                ),
+                serialization_format=trained.format,
+                pip_requirements=[f"scikit-learn=={sklearn_version}"],
+                registered_model_name=trained.name,
+            )
+        version = str(logged.registered_model_version)
+        client.set_registered_model_alias(trained.name, ALIAS, version)
     return version
+
+
+@contextmanager
+def _tracked_by(uri: str) -> Iterator[None]:
+    """MLflow's tracking server inside the block; its global setting would outlive it."""
+    before = os.environ.get(TRACKING)
+    os.environ[TRACKING] = uri
+    try:
+        yield
+    finally:
+        del os.environ[TRACKING]
+        if before is not None:
+            os.environ[TRACKING] = before

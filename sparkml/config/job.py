@@ -50,13 +50,16 @@ class Registry(Section):
     """MLflow's addresses; its own environment variables decide where null."""
 
     tracking_uri: Text | None = None
+    """MLflow's tracking server, or a database such as `sqlite:///mlflow.db`."""
     registry_uri: Text | None = None
+    """The model registry, where it is not on the tracking server."""
 
 
 class Step(Section):
     """A column computed by Spark before the model, replacing one of the same name."""
 
     column: Text
+    """The column's name."""
     expr: Text
     """A Spark SQL expression over the source's columns and those of earlier steps."""
 
@@ -67,6 +70,7 @@ class SparkSection(Section):
     master: Text | None = None
     """What spark-submit says when null, else `local[*]`."""
     conf: Options = Field(default_factory=dict)
+    """Spark's own settings; they win over those of spark-submit."""
 
 
 class Workers(Section):

@@ -27,6 +27,7 @@ class DeltaSink(_Output):
 
     format: Literal["delta"]
     path: Text
+    """The output's folder."""
     partition: Annotated[Mapping[Text, PartitionValue], Field(min_length=1)] | None = None
     """This run writes exactly this partition: with `replace` it alone is replaced."""
     schema_: Literal["refuse", "merge"] = Field(default="refuse", alias="schema")
@@ -60,7 +61,9 @@ class ParquetSink(_Output):
 
     format: Literal["parquet"]
     path: Text
+    """The output's folder."""
     options: Options = Field(default_factory=dict)
+    """Any of Spark's writer options for the format."""
 
 
 class CsvSink(_Output):
@@ -68,7 +71,9 @@ class CsvSink(_Output):
 
     format: Literal["csv"]
     path: Text
+    """The output's folder."""
     options: Options = Field(default_factory=dict)
+    """Any of Spark's writer options for the format."""
 
 
 class TableSink(_Output):
@@ -76,8 +81,11 @@ class TableSink(_Output):
 
     format: Literal["table"]
     table: Text
+    """Its name, with catalog and schema where it needs them."""
     schema_: Literal["refuse", "merge"] = Field(default="refuse", alias="schema")
+    """What happens when the output has columns that the table lacks."""
     options: Options = Field(default_factory=dict)
+    """Any of Spark's writer options for the format."""
 
 
 Sink = Annotated[

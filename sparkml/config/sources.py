@@ -24,9 +24,11 @@ class DeltaSource(_Rows):
 
     format: Literal["delta"]
     path: Text
+    """A folder or a file, local or on a store that Spark reads."""
     version: Annotated[int, Field(ge=0)] | None = None
     """Time travel: the version of the table to read; the newest when null."""
     options: Options = Field(default_factory=dict)
+    """Any of Spark's reader options for the format."""
 
 
 class ParquetSource(_Rows):
@@ -34,7 +36,9 @@ class ParquetSource(_Rows):
 
     format: Literal["parquet"]
     path: Text
+    """A folder or a file, local or on a store that Spark reads."""
     options: Options = Field(default_factory=dict)
+    """Any of Spark's reader options for the format."""
 
 
 class CsvSource(_Rows):
@@ -42,9 +46,11 @@ class CsvSource(_Rows):
 
     format: Literal["csv"]
     path: Text
+    """A folder or a file, local or on a store that Spark reads."""
     options: Options = Field(default_factory=dict)
     """Any of Spark's CSV reader options, such as `sep`."""
     header: bool = True
+    """Whether the first line of each file holds the columns' names."""
     schema_: Text | None = Field(default=None, alias="schema")
     """The columns as DDL (`age INT, job STRING`); inferred from the data when null."""
 
@@ -54,6 +60,7 @@ class TableSource(_Rows):
 
     format: Literal["table"]
     table: Text
+    """Its name, with catalog and schema where it needs them."""
 
 
 PlainSource = Annotated[
@@ -69,7 +76,9 @@ class SqlSource(_Rows):
 
     format: Literal["sql"]
     query: Text
+    """A SQL query over the views, and over what the catalog knows."""
     views: Mapping[ViewName, PlainSource] = Field(default_factory=dict)
+    """View name → a source, with the keys of any format but `sql`."""
 
 
 Source = Annotated[

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from sparkml.errors import ModelNotFound, SparkMLError, did_you_mean
+from sparkml.files import S3, open_address, scheme_of
 from sparkml.models.address import Address, parse_address
 from sparkml.models.archive import archive_name, pack, unpack
 from sparkml.models.digest import (
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 __all__ = ["Fetched", "archive_name", "cache_root", "cached_folder", "fetch", "pack", "unpack"]
+
+OPENED_HERE = frozenset({"", "file", *S3})
+"""Schemes that need no MLflow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,28 +91,37 @@ def fetch(
 def _locate(address: Address, tracking_uri: str | None, registry_uri: str | None) -> Registered:
     if address.kind != "path":
         return resolve(address, tracking_uri=tracking_uri, registry_uri=registry_uri)
-    uri = address.path if "://" in address.path else Path(address.path).absolute().as_uri()
+    uri = address.path if scheme_of(address.path) else Path(address.path).absolute().as_uri()
     stem = PurePosixPath(unquote(urlsplit(uri).path)).stem
     return Registered(name=stem, version="", uri=uri, source=address.path)
 
 
 def _bring(source: str, into: Path, tracking_uri: str | None, registry_uri: str | None) -> str:
     """Copy the files under `source` into a folder; the digest that its `model.sha256` promises."""
-    scheme = source.split(":", 1)[0] if ":/" in source else "file"
-    if scheme in ("file", "s3", "s3a"):
+    if scheme_of(source) in OPENED_HERE:
         return _copy(source, into)
-    made = download(source, into, tracking_uri=tracking_uri, registry_uri=registry_uri)
-    if made != into and made.is_dir():
-        for path in list(made.iterdir()):
-            path.rename(into / path.name)
-        made.rmdir()
+    with staging() as elsewhere:
+        made = download(source, elsewhere, tracking_uri=tracking_uri, registry_uri=registry_uri)
+        made.rename(into if made.is_dir() else into / made.name)  # an empty folder gives way
+    # MLflow takes what is not there for a folder without files.
+    if not any(path.is_file() for path in into.rglob("*")):
+        raise ModelNotFound(
+            "the artifact store has no files there",
+            where=source,
+            fix="look whether they were deleted or moved",
+        )
     return _settle(into)
 
 
 def _copy(source: str, into: Path) -> str:
     from pyarrow.fs import FileType, LocalFileSystem, copy_files
 
-    files, path = _file_system(source)
+    try:
+        files, path = open_address(source)
+    except (ValueError, OSError) as error:
+        raise ModelNotFound(
+            f"no model address: {error}", where=source, fix="forms: a path, file://, s3://"
+        ) from error
     here = LocalFileSystem()
     try:
         info = files.get_file_info(path)
@@ -131,21 +144,6 @@ def _copy(source: str, into: Path) -> str:
             where=source,
             fix="check the path, and that this user may read it",
         ) from error
-
-
-def _file_system(source: str) -> tuple[FileSystem, str]:
-    import pyarrow as pa
-    from pyarrow.fs import FileSystem, LocalFileSystem
-
-    if "://" not in source and not source.startswith("file:"):
-        return LocalFileSystem(), str(Path(source).absolute())
-    try:
-        files, path = FileSystem.from_uri(source.replace("s3a://", "s3://", 1))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ModelNotFound(
-            f"no model address: {error}", where=source, fix="forms: a path, file://, s3://"
-        ) from error
-    return files, path
 
 
 def _read_note(files: FileSystem, path: str) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sparkml.arrow import is_list, matrix
+from sparkml.arrow import matrix
+from sparkml.lists import is_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from pathlib import Path
 from sparkml.errors import ConfigError
 from sparkml.models.address import parse_address
 from sparkml.models.artifact import fetch
-from sparkml.models.digest import FILE, TAG
+from sparkml.models.digest import FILE, TAG, promised_in
 from sparkml.models.registry import set_tag
 
 
@@ -33,9 +33,21 @@ def promise(
             fix="promise a registered version, a logged model, or a local folder or file",
         )
     found = fetch(address.uri, tracking_uri=tracking_uri, registry_uri=registry_uri, compare=False)
-    if address.kind == "path":
-        line = f"{found.digest}\n" if path.is_dir() else f"{found.digest}  {path.name}\n"
-        (path if path.is_dir() else path.parent).joinpath(FILE).write_text(line, encoding="utf-8")
+    if address.kind != "path":
+        # The version whose files were read: an alias may mean another one by now.
+        pinned = parse_address(found.uri)
+        set_tag(pinned, TAG, found.digest, tracking_uri=tracking_uri, registry_uri=registry_uri)
+    elif path.is_dir():
+        (path / FILE).write_text(f"{found.digest}\n", encoding="utf-8")
     else:
-        set_tag(address, TAG, found.digest, tracking_uri=tracking_uri, registry_uri=registry_uri)
+        _write_beside(path, found.digest)
     return found.digest
+
+
+def _write_beside(path: Path, digest: str) -> None:
+    """Put the file's line into the note of its folder; what is promised of others stays."""
+    note = path.parent / FILE
+    lines = note.read_text(encoding="utf-8").splitlines() if note.is_file() else []
+    others = [line for line in lines if line.strip() and not promised_in(line, path.name)]
+    text = "".join(f"{line}\n" for line in [*others, f"{digest}  {path.name}"])
+    note.write_text(text, encoding="utf-8")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import is_list, matrix, to_arrow_type
+from sparkml.arrow import matrix, to_arrow_type
 from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, did_you_mean
+from sparkml.lists import is_list
 from sparkml.models.extras import need
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside

@@ -82,7 +82,8 @@ def read_spec(
     recorded = environment_differences(found.folder, description, row.name)
     check_environment(environment, recorded, where=found.uri)
     model = module_of(row).open_model(found.folder, description, model_config or {})
-    check_environment(environment, () if recorded else model.differences, where=found.uri)
+    unsaid = [seen for seen in model.differences if seen not in recorded]
+    check_environment(environment, unsaid, where=found.uri)
     columns = decide(model, description, signature, where=found.uri)
     predictor = model.predictor(columns, params or {})
     return ModelSpec(

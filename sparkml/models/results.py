@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import is_list
+from sparkml.lists import is_list
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import is_list, matrix, to_arrow_type
+from sparkml.arrow import matrix, to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, did_you_mean
+from sparkml.lists import is_list
 from sparkml.models.frames import frame, objects
 from sparkml.models.results import as_column, as_nested
 from sparkml.models.sklearn_file import model_file, read_estimator
@@ -163,11 +164,12 @@ class SklearnModel:
         self._check_width(inputs, vector=vector)
         as_matrix = self._plain and numbers and (vector or not any(map(is_list, types)))
         settle(self.estimator, as_matrix=as_matrix)
+        width = (inputs[0].length or self.width) if vector else None
         if vector and (as_matrix or not self.names):
-            return matrix
+            return partial(matrix, width=width)
         names = self.names or [f.name for f in inputs]
         if vector:
-            return lambda batch: _named(matrix(batch), names)
+            return lambda batch: _named(matrix(batch, width), names)
         order = order_of(names, [f.name for f in inputs], where=self.where)
         arrange = _arranged(order)
         if as_matrix:

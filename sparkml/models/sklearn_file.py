@@ -29,7 +29,7 @@ def model_file(folder: Path, description: MLmodel | None) -> tuple[Path, str]:
         UntrustedModel: it names one outside the folder.
     """
     if description is None:
-        path = next(p for p in sorted(folder.iterdir()) if p.suffix in SUFFIXES)
+        path = next(p for p in sorted(folder.iterdir()) if p.suffix in SUFFIXES and p.is_file())
         return path, SUFFIXES[path.suffix]
     own = description.flavors["sklearn"]
     if "pickled_model" not in own:

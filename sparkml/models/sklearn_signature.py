@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import input_schema, is_list
+from sparkml.arrow import input_schema
 from sparkml.errors import SignatureError, did_you_mean
+from sparkml.lists import is_list
 from sparkml.spec import Field, Signature
 
 if TYPE_CHECKING:

@@ -22,11 +22,13 @@ SKOPS_LIBRARIES = (
     "scipy.sparse.",
     "scipy.interpolate.",
     "scipy.spatial.",
-    "scipy.stats.",
     "numpy.dtypes.",
     "numpy.random.",
 )
-"""Whose classes a skops file may hold. Only classes: a function could be any, `numpy.load` too."""
+"""Whose classes a skops file may hold. Only classes: a function could be any, `numpy.load` too.
+
+Not `scipy.stats`: its distributions hold a Python text that `__setstate__` executes.
+"""
 
 SKOPS_FUNCTIONS = frozenset(
     f"sklearn.cluster._kmeans._kmeans_single_{algorithm}" for algorithm in ("lloyd", "elkan")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from sparkml.spec import ModelSpec
 
-CAPACITY = 8
+CAPACITY = 32
+"""More than a job scores in one pass, so that no model is let go and loaded again in each task."""
 _open: OrderedDict[str, Scorer] = OrderedDict()
 
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sparkml.errors import SparkMLError
+from sparkml.errors import ContractViolation, SparkMLError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Columns = list[pa.Array]
+
+GIVE_UP = 5_000
+"""So many rows of a batch alone, and not one of them scored: it is the model, not the rows."""
 
 
 def isolate(
@@ -23,7 +26,8 @@ def isolate(
     """The outputs of `batch`, null where a row broke the model, and the exception of each such row.
 
     Raises:
-        SparkMLError: the model broke its contract, which is no row's fault.
+        SparkMLError: the model broke its contract, or fails on whatever it is given.
+        MemoryError: smaller batches are the caller's to choose.
     """
     pieces: list[Columns] = []
     failures: dict[int, Exception] = {}
@@ -32,11 +36,17 @@ def isolate(
         start, length = spans.pop()
         try:
             pieces.append(predict(batch.slice(start, length)))
-        except SparkMLError:
+        except (SparkMLError, MemoryError):
             raise
-        except Exception as error:  # noqa: BLE001 - a model may raise anything on a row
+        except Exception as error:
             if length == 1:
                 failures[start] = error
+                if len(failures) >= GIVE_UP and len(failures) == len(pieces) + 1:
+                    raise ContractViolation(
+                        f"the model failed on each of {GIVE_UP:,} rows: {error!r}",
+                        where="model",
+                        fix="try the model on a few of these rows by itself",
+                    ) from error
                 pieces.append([pa.nulls(1, dtype) for dtype in types])
             else:
                 half = length // 2

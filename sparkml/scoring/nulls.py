@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.arrow import is_list
 from sparkml.errors import NullInputError
+from sparkml.lists import is_list, list_parents
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -83,7 +83,6 @@ def _in_lists(column: pa.Array) -> npt.NDArray[np.bool_] | None:
         return None
     mask: npt.NDArray[np.bool_] = column.is_null().to_numpy(zero_copy_only=False)
     if inner is not None:
-        parents = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
         mask = mask.copy()
-        mask[parents[inner]] = True
+        mask[list_parents(column)[inner]] = True
     return mask

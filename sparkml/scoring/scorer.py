@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,13 @@ import pyarrow.compute as pc
 
 from sparkml.arrow import select, to_arrow_type
 from sparkml.errors import ContractViolation
+from sparkml.lists import is_list, list_parents
 from sparkml.scoring.isolate import isolate
 from sparkml.scoring.nulls import apply_null_policy
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from sparkml.models.base import Predictor
     from sparkml.spec import ModelSpec
 
@@ -103,16 +107,7 @@ class Scorer:
         return outputs
 
     def _refuse_non_finite(self, outputs: list[pa.Array], errors: Errors) -> list[pa.Array]:
-        bad = np.zeros(0, dtype=np.int64)
-        for output in outputs:
-            if pa.types.is_floating(output.type):
-                finite = np.isfinite(output.fill_null(0.0).to_numpy(zero_copy_only=False))
-                bad = np.union1d(bad, np.flatnonzero(~finite))
-            elif pa.types.is_list(output.type) and pa.types.is_floating(output.type.value_type):
-                flat = output.flatten().fill_null(0.0).to_numpy(zero_copy_only=False)
-                if not (finite := np.isfinite(flat)).all():
-                    parents = pc.list_parent_indices(output).to_numpy(zero_copy_only=False)
-                    bad = np.union1d(bad, parents[~finite])
+        bad = np.unique(np.concatenate([_non_finite(output) for output in outputs]))
         if not len(bad):
             return outputs
         errors |= {
@@ -123,16 +118,41 @@ class Scorer:
         return [pc.if_else(pa.array(mask), pa.scalar(None, o.type), o) for o in outputs]
 
 
+def _non_finite(values: pa.Array) -> npt.NDArray[np.int64]:
+    """The rows with a NaN or an infinity, however deep in lists."""
+    if is_list(values.type):
+        return list_parents(values)[_non_finite(values.flatten())]
+    if not pa.types.is_floating(values.type):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(~np.isfinite(values.fill_null(0.0).to_numpy(zero_copy_only=False)))
+
+
 def _error_column(errors: Errors, inputs: pa.RecordBatch, model: str) -> pa.StructArray:
     if not errors:
         return pa.nulls(inputs.num_rows, ERROR_TYPE)
     column: list[dict[str, str | None] | None] = [None] * inputs.num_rows
     for row, (code, message, name) in errors.items():
-        payload = json.dumps(inputs.slice(row, 1).to_pylist()[0], default=str, ensure_ascii=False)
         column[row] = {
             "code": code,
             "message": f"{model}: {message}"[:MESSAGE_CHARS],
             "column": name,
-            "payload": payload[:PAYLOAD_CHARS],
+            "payload": _payload(inputs, row),
         }
     return pa.array(column, ERROR_TYPE)
+
+
+def _payload(inputs: pa.RecordBatch, row: int) -> str:
+    """The row's inputs as JSON: NaN, infinities and what JSON lacks as text."""
+    values = {n: _plain(inputs.column(i)[row]) for i, n in enumerate(inputs.schema.names)}
+    text = json.dumps(values, default=str, ensure_ascii=False)
+    return text if len(text) <= PAYLOAD_CHARS else json.dumps({"cut": text[:PAYLOAD_CHARS]})
+
+
+def _plain(value: pa.Scalar) -> Any:
+    try:
+        plain = value.as_py()
+    except (OverflowError, ValueError):  # a date that Python has no place for
+        return str(value.cast(pa.int64(), safe=False))
+    if isinstance(plain, list):
+        return [str(v) if isinstance(v, float) and not math.isfinite(v) else v for v in plain]
+    return str(plain) if isinstance(plain, float) and not math.isfinite(plain) else plain

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
+
+from py4j.protocol import Py4JError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +47,9 @@ def watched(spark: SparkSession, label: str, report: Reporter) -> Iterator[None]
     tracker = context.statusTracker()
 
     def watch() -> None:
-        while not ended.wait(INTERVAL_S):
-            report.progress(*_tasks(tracker, group))
+        with suppress(Py4JError, OSError):  # the JVM died: the job's own error tells
+            while not ended.wait(INTERVAL_S):
+                report.progress(*_tasks(tracker, group))
 
     thread = threading.Thread(target=watch, name="sparkml-progress", daemon=True)
     thread.start()
@@ -56,8 +59,9 @@ def watched(spark: SparkSession, label: str, report: Reporter) -> Iterator[None]
         ended.set()
         thread.join()
         # The thread's job group would mark whatever the session runs next.
-        for key in ("spark.jobGroup.id", "spark.job.description"):
-            context.setLocalProperty(key, None)  # type: ignore[arg-type]  # Spark's own way to unset
+        with suppress(Py4JError, OSError):
+            for key in ("spark.jobGroup.id", "spark.job.description"):
+                context.setLocalProperty(key, None)  # type: ignore[arg-type]  # Spark's way to unset
 
 
 def _tasks(tracker: StatusTracker, group: str) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyarrow import fs
 
 from sparkml.errors import SinkNotWritable, SparkMLError
+from sparkml.files import open_address
 
 if TYPE_CHECKING:
     from sparkml.config import Loaded
@@ -90,7 +91,7 @@ class Plan:
             f"source\n  {self.source}",
             _table("input columns", self.inputs),
             _table("output columns", self.output),
-            _table("sink", [{"what": k, "value": str(v)} for k, v in self.sink.items()]),
+            _table("sink", [{"what": k, "value": _shown(v)} for k, v in self.sink.items()]),
             _table("config", [{"key": k, "value": v, "from": o} for k, v, o in self.config]),
         ]
         return "\n\n".join(parts)
@@ -113,11 +114,13 @@ def config_rows(loaded: Loaded) -> list[tuple[str, str, str]]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, dict) and value:
+        return ", ".join(f"{_shown(v)} {k}" for k, v in value.items())
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def write_result(address: str | None, result: Outcome | SparkMLError) -> None:
-    """Write the outcome, or the error, as JSON where the config says; nowhere when it says nothing.
+def write_result(address: str | None, result: Outcome | SparkMLError | None) -> None:
+    """Write the outcome, the error or (None) that the run goes on, as JSON where the config says.
 
     In cluster mode the driver's output is far away: this file is how a caller learns what happened.
 
@@ -126,21 +129,14 @@ def write_result(address: str | None, result: Outcome | SparkMLError) -> None:
     """
     if address is None:
         return
-    if isinstance(result, SparkMLError):
-        content = {
-            "status": "error",
-            "error": {
-                "code": result.code,
-                "exit_status": result.exit_status,
-                "what": result.what,
-                "where": result.where,
-                "fix": result.fix,
-            },
-        }
+    if result is None:
+        content: dict[str, Any] = {"status": "running"}
+    elif isinstance(result, SparkMLError):
+        content = {"status": "error", "error": result.to_json()}
     else:
         content = result.to_json()
     try:
-        system, path = fs.FileSystem.from_uri(_uri(address))
+        system, path = open_address(address)
         if isinstance(system, fs.LocalFileSystem):
             system.create_dir(path.rpartition("/")[0], recursive=True)
         with system.open_output_stream(path) as stream:
@@ -149,9 +145,3 @@ def write_result(address: str | None, result: Outcome | SparkMLError) -> None:
         raise SinkNotWritable(
             f"the result file cannot be written: {error}", where=f"result: {address}"
         ) from error
-
-
-def _uri(address: str) -> str:
-    from pathlib import Path
-
-    return address if "://" in address else Path(address).absolute().as_uri()

@@ -5,21 +5,19 @@ This is the first file to read: each line of `_run` is a call into the room that
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException, PythonException
 from pyspark.sql import SparkSession
 
-from sparkml import errors
-from sparkml.errors import ConfigError, JobFailed, SourceError, SparkMLError, did_you_mean
+from sparkml.errors import ConfigError, SparkMLError, did_you_mean
 from sparkml.models.read import read_spec
+from sparkml.spark.failures import FROM_SPARK, brief, explained
 from sparkml.spark.progress import watched
 from sparkml.spark.provenance import COLUMN, Provenance
 from sparkml.spark.report import Outcome, Plan, config_rows, model_rows, write_result
@@ -27,7 +25,7 @@ from sparkml.spark.score import ScorePlan
 from sparkml.spark.session import build_session
 from sparkml.spark.ship import ship
 from sparkml.spark.sinks import open_sink
-from sparkml.spark.sources import apply_steps, brief, describe, read_source
+from sparkml.spark.sources import apply_steps, describe, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +50,13 @@ def run(loaded: Loaded, *, report: Reporter) -> Outcome:
             writer fills).
     """
     config = loaded.config
+    # Said first, so that a place that cannot be written is known before anything is committed.
+    write_result(config.result, None)
     try:
         outcome = _run(config, report)
-    except SparkMLError as error:
-        write_result(config.result, error)
+    except Exception as error:
+        told = error if isinstance(error, SparkMLError) else SparkMLError(brief(error))
+        write_result(config.result, told)
         raise
     finally:
         report.close()
@@ -82,7 +83,7 @@ def _run(config: JobConfig, report: Reporter) -> Outcome:
         report.stage(f"scoring into {sink.name}")
         started = time.monotonic()
         task = plan.task(batch_rows=config.batch_rows, tuned=config.workers.tuned)
-        with watched(spark, f"sparkml: {sink.name}", report), _explained():
+        with watched(spark, f"sparkml: {sink.name}", report), explained():
             written = sink.write(df, plan, task, max_quarantine=config.max_quarantine)
         seconds = time.monotonic() - started
         return told(
@@ -134,9 +135,14 @@ def plan(loaded: Loaded) -> Plan:
 
 
 def _sample(sink: OpenSink) -> list[dict[str, Any]]:
-    """A few stored rows, as the table gives them, without what is the same on each."""
-    rows = sink.read().drop(COLUMN).limit(SAMPLE_ROWS).collect()
-    return [row.asDict(recursive=True) for row in rows]
+    """A few stored rows, as the table gives them, without what is the same on each.
+
+    The run has ended by now: a table that cannot be shown is no failure of it.
+    """
+    with suppress(*FROM_SPARK):
+        rows = sink.read().drop(COLUMN).limit(SAMPLE_ROWS).collect()
+        return [row.asDict(recursive=True) for row in rows]
+    return []
 
 
 def resolve(config: JobConfig) -> tuple[ModelSpec, ...]:
@@ -186,41 +192,5 @@ def _session(config: JobConfig) -> Iterator[SparkSession]:
         yield spark
     finally:
         if not foreign:
-            spark.stop()
-
-
-UNREADABLE = ("MALFORMED_RECORD", "FAILED_READ_FILE", "CANNOT_READ_FILE", "FileNotFoundException")
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn the failure of a Spark job into one of our errors, in one line."""
-    try:
-        yield
-    except SparkMLError:
-        raise
-    except PythonException as error:
-        raise _from_worker(str(error)) from error
-    except (PySparkException, Py4JError) as error:
-        text = str(error)
-        if any(mark in text for mark in UNREADABLE):
-            raise SourceError(
-                brief(error), where="source", fix="mend or leave out the file"
-            ) from error
-        raise JobFailed(brief(error), where="Spark job", fix="look into Spark's log") from error
-
-
-def _from_worker(trace: str) -> SparkMLError:
-    """The error that a worker raised, out of the text that Spark makes of it."""
-    found = re.findall(r"^(?:sparkml\.errors\.)(\w+): (.*)$", trace, re.MULTILINE)
-    if found:
-        kind = getattr(errors, found[-1][0], JobFailed)
-        what, *rest = found[-1][1].split(" | ")
-        fix = next((r.removeprefix("fix: ") for r in rest if r.startswith("fix: ")), "")
-        where = next((r for r in rest if not r.startswith("fix: ")), "worker")
-        return kind(what, where=where, fix=fix)
-    lines = [line for line in trace.strip().splitlines() if line.strip()]
-    last = next(
-        (line for line in reversed(lines) if re.match(r"^[\w.]+(Error|Exception)\b", line)), ""
-    )
-    return JobFailed(last or lines[0], where="a Python worker", fix="look into Spark's log")
+            with suppress(Py4JError, OSError):  # a JVM that died has stopped already
+                spark.stop()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from pyspark.sql.types import StructField, StructType
 
 from sparkml.arrow import Binding, bind, to_arrow_type
-from sparkml.errors import SignatureError, did_you_mean
+from sparkml.errors import ConfigError, SignatureError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark.ship import ship
@@ -16,9 +18,8 @@ from sparkml.spark.worker import ScoreTask, score_batches
 from sparkml.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 
@@ -26,7 +27,7 @@ def score(
     df: DataFrame,
     *models: ModelSpec | str,
     key: str | Sequence[str] = (),
-    keep: Literal["*"] | Sequence[str] = "*",
+    keep: str | Sequence[str] = "*",
     batch_rows: int | None = None,
     tuned: bool = True,
 ) -> DataFrame:
@@ -46,16 +47,20 @@ def score(
 
     Returns:
         As many rows as `df`. A model's struct holds `prediction` and, where it has them,
-        `probability` (array<double>) and its other outputs; all null where the row has no score.
+        `probability` (array<double>) and its other outputs, each null where the row has no
+        score (the struct itself never is).
         `error` is null, or `{code, message, column, payload}` for a row that could not be scored.
 
     Raises:
         SignatureError: a column is missing, misnamed or of a type that is refused.
         ModelError: a model cannot be found, trusted or opened.
     """
+    if not models:
+        raise ConfigError("no model is given", where="score()", fix="score(df, spec)")
     specs = tuple(m if isinstance(m, ModelSpec) else read_spec(m) for m in models)
     keys = [key] if isinstance(key, str) else list(key)
-    kept = [*keys, *(df.columns if keep == "*" else keep)]
+    others = df.columns if keep == "*" else [keep] if isinstance(keep, str) else keep
+    kept = [*keys, *others]
     plan = ScorePlan(df.schema, specs, dict.fromkeys(kept), where="DataFrame")
     for spec in specs:
         ship(df.sparkSession, spec)
@@ -76,12 +81,13 @@ class ScorePlan:
         *,
         where: str,
     ) -> None:
-        _check_names(schema, where)
-        renames = keep if isinstance(keep, dict) else dict.fromkeys(keep)
+        renames = dict(keep) if isinstance(keep, Mapping) else dict.fromkeys(keep)
         self.specs = specs
         self.keep = tuple((name, new or name) for name, new in renames.items())
         kept = [_field(schema, name, where) for name, _ in self.keep]
         arrow_schema(StructType(kept), where=where)
+        inputs = [name for s in specs for name in s.signature.names]
+        check_names([*renames, *inputs], schema.names, where=where)
         self.bindings: dict[str, tuple[Binding, ...]] = {
             s.name: bind(_inputs(schema, s, where), s.signature, where=f"{where} for {s.uri}")
             for s in specs
@@ -92,7 +98,7 @@ class ScorePlan:
         ]
         scores = [StructField(s.name, score_type(s), True) for s in specs]
         self.schema = StructType([*passed, *scores, StructField("error", spark_type(ERROR_TYPE))])
-        _check_names(self.schema, "output")
+        check_names(self.schema.names, self.schema.names, where="output")
 
     @property
     def needed(self) -> list[str]:
@@ -102,6 +108,8 @@ class ScorePlan:
 
     def task(self, *, batch_rows: int | None, tuned: bool) -> ScoreTask:
         """What the workers are told."""
+        if batch_rows is not None and batch_rows < 1:
+            raise ConfigError(f"batch_rows is {batch_rows}", where="batch_rows", fix="at least 1")
         return ScoreTask(
             models=self.specs,
             columns=tuple(self.needed),
@@ -142,8 +150,6 @@ def _inputs(schema: StructType, spec: ModelSpec, where: str) -> pa.Schema:
     if len(present) == len(wanted):
         return inputs
     # The other columns matter only as the nearest match of what is missing.
-    import pyarrow as pa
-
     return pa.schema([*inputs, *(pa.field(f.name, pa.null()) for f in others)])
 
 
@@ -157,11 +163,17 @@ def _field(schema: StructType, name: str, where: str) -> StructField:
     return schema[name]
 
 
-def _check_names(schema: StructType, where: str) -> None:
-    twice = sorted({n for n in schema.names if schema.names.count(n) > 1})
+def check_names(names: Iterable[str], columns: Sequence[str], *, where: str) -> None:
+    """Refuse `names` of which `columns` has several: Spark tells no upper case from lower.
+
+    Raises:
+        SignatureError: two columns share a name that is needed.
+    """
+    folded = [name.lower() for name in columns]
+    twice = sorted({n for n in names if folded.count(n.lower()) > 1})
     if twice:
         raise SignatureError(
-            f"columns occur twice: {', '.join(map(repr, twice))}",
+            f"columns occur twice: {', '.join(map(repr, twice))} (case does not tell them apart)",
             where=where,
             fix="rename one of them; a model's scores take the name given by its spec",
         )

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyspark import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from sparkml.errors import JavaMissing, SetupError, VersionsIncompatible
@@ -46,29 +46,38 @@ JAVA = range(17, 24)
 """Spark 4 needs 17; with 24 the security manager went, and Hadoop's client does not start."""
 
 
-def build_session(master: str | None, conf: Mapping[str, str], *, tuned: bool) -> SparkSession:
-    """The Spark session of a job: a running one if there is one, else a new one.
+def build_session(
+    master: str | None = None, conf: Mapping[str, str] | None = None, *, tuned: bool = True
+) -> SparkSession:
+    """The Spark session of a job: Delta's, and with fast workers; a running one if there is one.
 
-    Runs on the driver; starting a JVM costs some seconds. `conf` wins over spark-submit's settings,
-    those win over `DEFAULTS`.
+    Runs on the driver; starting a JVM costs some seconds. `conf` wins over what spark-submit and
+    spark-defaults.conf say, and that over `DEFAULTS`. `master` is what they say, else `local[*]`.
+    `tuned` sets Unix sockets to the workers where Spark has them. Any other session scores as well.
 
     Raises:
-        JavaMissing: no Java 17 or later.
+        JavaMissing: no Java that Spark runs on.
+        SetupError: the environment asks for Spark Connect.
         VersionsIncompatible: Spark, Delta and pandas that do not belong together.
     """
     check_versions(installed_versions())
-    if SparkSession.getActiveSession() is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
-        check_java()
-    given = SparkConf()
-    if _is_local(given, master):
+    if os.environ.get("SPARK_REMOTE"):
+        raise SetupError(
+            "a job needs a classic Spark session, SPARK_REMOTE asks for Spark Connect",
+            where="SPARK_REMOTE",
+            fix="unset it; score(), score_udf() and register_sql() work through Connect",
+        )
+    conf = conf or {}
+    given = _given(conf)
+    master = master or given.get("spark.master")
+    local = (master or "local").startswith("local")
+    if local:
         # Workers on this machine run the driver's Python, not whichever `python3` is first on PATH.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     settings = {k: v for k, v in DEFAULTS.items() if not given.contains(k)}
-    if tuned:
-        settings |= _sockets(given, master)
-    builder = SparkSession.builder
-    if master or not given.contains("spark.master"):
-        builder = builder.master(master or "local[*]")
+    if tuned and has_unix_sockets() and not given.contains(f"{SOCKETS}.enabled"):
+        settings |= _sockets(local=local)
+    builder = SparkSession.builder.master(master or "local[*]")
     for key, value in {**settings, **conf}.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
@@ -76,27 +85,33 @@ def build_session(master: str | None, conf: Mapping[str, str], *, tuned: bool) -
     return spark
 
 
-def _sockets(given: SparkConf, master: str | None) -> dict[str, str]:
+def _given(conf: Mapping[str, str]) -> SparkConf:
+    """What spark-submit and spark-defaults.conf say; they are read by the JVM, so it starts here.
+
+    `conf` goes along, since some settings (the driver's memory) are the JVM's own.
+    """
+    if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:  # noqa: SLF001
+        check_java()
+    launch = SparkConf(loadDefaults=False).setAll(list(conf.items()))
+    SparkContext._ensure_initialized(conf=launch)  # noqa: SLF001 - the only way before a context
+    return SparkConf()
+
+
+def _sockets(*, local: bool) -> dict[str, str]:
     """Unix sockets instead of loopback TCP, which costs 40 ms a task in delayed acknowledgements.
 
     A socket's path is limited to about 107 bytes, which the temporary folders of YARN containers
     exceed: the sockets get a short folder. On one machine it is private and goes with the process;
     elsewhere it must exist on every host, so it is the system's own.
     """
-    if not has_unix_sockets() or given.contains(f"{SOCKETS}.enabled"):
-        return {}
     folder = Path("/tmp")  # noqa: S108 - exists everywhere; the socket itself is the owner's only
-    if _is_local(given, master):
+    if local:
         folder = Path(tempfile.mkdtemp(prefix="sk-"))
         if len(str(folder)) + len("/.") + 36 + len(".sock") > LONGEST_SOCKET_PATH:
             shutil.rmtree(folder)
             folder = Path(tempfile.mkdtemp(prefix="sk-", dir="/tmp"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return {f"{SOCKETS}.enabled": "true", f"{SOCKETS}.dir": str(folder)}
-
-
-def _is_local(given: SparkConf, master: str | None) -> bool:
-    return (master or given.get("spark.master", "local") or "").startswith("local")
 
 
 def check_java() -> None:
@@ -129,14 +144,14 @@ def require_delta(spark: SparkSession) -> None:
         VersionsIncompatible: they are for another Spark.
     """
     jvm: Any = spark._jvm  # noqa: SLF001 - the JVM is reached no other way
-    deltas = DELTA_FOR_SPARK[minor(spark.version)]
+    deltas = DELTA_FOR_SPARK.get(minor(spark.version), ())
     loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
     try:
         package = jvm.java.lang.Class.forName("io.delta.package$", True, loader)
         version = str(package.getField("MODULE$").get(None).VERSION())
     except Exception:  # noqa: BLE001 - py4j wraps every Java exception in one of its own
         scala = "2.13" if minor(spark.version) == "4.0" else f"{minor(spark.version)}_2.13"
-        package = f"io.delta:delta-spark_{scala}:{deltas[-1]}.0"
+        package = f"io.delta:delta-spark_{scala}:{deltas[-1] if deltas else '…'}.0"
         raise SetupError(
             "Delta Lake is not on Spark's class path",
             where=f"Spark {spark.version}",

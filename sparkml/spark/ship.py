@@ -22,7 +22,7 @@ def ship(spark: SparkSession, spec: ModelSpec) -> None:
     """Make the model's files reachable from every worker of `spark`; runs on the driver.
 
     Workers on the driver's own machine (`local[…]`) read the host's cache, so nothing moves. All
-    others fetch one zip per executor, through Spark. Sending the same digest again costs nothing.
+    others fetch one zip per executor, through Spark.
     """
     if is_connect(spark):
         spark.addArtifacts(str(pack(spec.digest)), file=True)
@@ -36,18 +36,20 @@ def ship(spark: SparkSession, spec: ModelSpec) -> None:
 
 
 def arrived(digest: str) -> Path:
-    """The folder of a model's files on this host; runs in the worker. Unpacks what was shipped.
+    """The folder of a model's files on this host; runs in the worker, once per model and process.
+
+    What was shipped is unpacked where the host's cache lacks the files, or holds damaged ones.
 
     Raises:
         ModelNotFound: nothing was shipped: the spec was used without `score` or `score_udf`.
     """
-    folder = cached_folder(digest)
-    if folder is not None:
-        return folder
     archive = SparkFiles.get(archive_name(digest))
     try:
         return unpack(archive, digest)
     except FileNotFoundError:
+        folder = cached_folder(digest)
+        if folder is not None:
+            return folder
         raise ModelNotFound(
             f"the model's files did not reach this worker ({archive_name(digest)})",
             where="worker",

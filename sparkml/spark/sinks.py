@@ -15,9 +15,10 @@ from sparkml.config import DeltaSink
 from sparkml.errors import SparkMLError
 from sparkml.spark.delta import open_target
 from sparkml.spark.provenance import COLUMN, Provenance
+from sparkml.spark.score import check_names
 from sparkml.spark.session import require_delta
 from sparkml.spark.spark_writer import SparkWriter
-from sparkml.spark.types import quoted
+from sparkml.spark.types import column, quoted
 from sparkml.spark.write import write_uncommitted
 from sparkml.spark.written import Written, absolute, check_quarantine
 
@@ -64,6 +65,7 @@ def open_sink(
         SinkError: it cannot be written, or holds other columns, or has features not supported.
     """
     whole = StructType([*schema.fields, StructField(COLUMN, provenance.spark_type)])
+    check_names([COLUMN], whole.names, where="output")
     if isinstance(sink, DeltaSink):
         return _Delta(spark, sink, whole, provenance)
     return SparkWriter(spark, sink, whole, provenance)
@@ -92,7 +94,7 @@ class _Delta:
         )
 
     def describe(self) -> dict[str, Any]:
-        return self._target.describe()
+        return {"format": "delta", **self._target.describe()}
 
     def done(self) -> int | None:
         return self._target.table_version if self._target.already_done else None
@@ -101,7 +103,10 @@ class _Delta:
         self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
     ) -> Written:
         reports = write_uncommitted(
-            plan.select(df), task, self._target.layout, provenance=self._provenance
+            plan.select(self._sorted(df, plan)),
+            task,
+            self._target.layout,
+            provenance=self._provenance,
         )
         counts = Written(
             rows=sum(r.rows for r in reports), quarantined=sum(r.quarantined for r in reports)
@@ -119,6 +124,12 @@ class _Delta:
             files=len(reports),
             table_version=version,
         )
+
+    def _sorted(self, df: DataFrame, plan: ScorePlan) -> DataFrame:
+        """The rows by partition within each task, so that a task has one file open at a time."""
+        loose = {p.name for p in self._target.layout.partitions if not p.fixed}
+        columns = [column(source) for source, name in plan.keep if name in loose]
+        return df.sortWithinPartitions(*columns) if columns else df
 
     def read(self) -> DataFrame:
         return self._spark.read.format("delta").load(self.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
 from sparkml.config import (
@@ -16,6 +15,7 @@ from sparkml.config import (
     TableSource,
 )
 from sparkml.errors import ConfigError, SourceError, did_you_mean
+from sparkml.spark.failures import FROM_SPARK, brief
 from sparkml.spark.session import require_delta
 from sparkml.spark.types import column
 
@@ -38,7 +38,7 @@ def read_source(spark: SparkSession, source: Source, *, key: str = "source") -> 
     """
     try:
         df = READERS[type(source)](spark, source)
-    except PySparkException as error:
+    except FROM_SPARK as error:
         raise SourceError(
             brief(error), where=f"{key}.{_place(source)}", fix="name a source that exists"
         ) from error
@@ -65,12 +65,6 @@ def apply_steps(df: DataFrame, steps: Sequence[Step]) -> DataFrame:
     return df
 
 
-def brief(error: BaseException) -> str:
-    """The first line of a Spark error, without the plan and the trace that follow it."""
-    text = str(error).strip()
-    return text.splitlines()[0][:500] if text else type(error).__name__
-
-
 def describe(source: Source) -> str:
     """A source in a few words, for errors and summaries."""
     return f"{source.format} {_place_value(source)}"
@@ -79,7 +73,7 @@ def describe(source: Source) -> str:
 def _checked(build: Callable[[Column], DataFrame], expression: str, *, where: str) -> DataFrame:
     try:
         return build(F.expr(expression))
-    except (AnalysisException, ParseException) as error:
+    except FROM_SPARK as error:
         raise ConfigError(brief(error), where=where, fix="correct the SQL expression") from error
 
 
@@ -106,7 +100,10 @@ def _parquet(spark: SparkSession, source: ParquetSource) -> DataFrame:
 def _csv(spark: SparkSession, source: CsvSource) -> DataFrame:
     # A line that does not fit its schema is an error unless the options say otherwise: Spark's own
     # default turns what it cannot read into nulls, silently.
+    # And a header must agree with a declared schema, which Spark would otherwise apply by position.
     options = {"mode": "FAILFAST", "header": str(source.header).lower(), **source.options}
+    if source.header:
+        options.setdefault("enforceSchema", "false")
     reader = spark.read.options(**options)
     if source.schema_ is not None:
         return reader.schema(source.schema_).csv(source.path)
@@ -120,7 +117,9 @@ def _table(spark: SparkSession, source: TableSource) -> DataFrame:
 def _sql(spark: SparkSession, source: SqlSource) -> DataFrame:
     for name, view in source.views.items():
         read_source(spark, view, key=f"source.views.{name}").createOrReplaceTempView(name)
-    return spark.sql(source.query)
+    # As a subquery: a command that writes or drops does not parse there.
+    query = source.query.strip().rstrip(";")
+    return spark.sql(f"SELECT * FROM (\n{query}\n)")  # noqa: S608 - the query is the user's own
 
 
 READERS: dict[type, Callable[[SparkSession, Any], DataFrame]] = {

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import Observation
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import ArrayType, MapType, StructType
 
 from sparkml.config import CsvSink, ParquetSink, TableSink
 from sparkml.errors import SinkNotWritable, SinkSchemaError, did_you_mean
+from sparkml.files import open_address, scheme_of
+from sparkml.spark.delta.root import check_permission
+from sparkml.spark.failures import FROM_SPARK, brief
 from sparkml.spark.provenance import COLUMN, Provenance
-from sparkml.spark.sources import brief
 from sparkml.spark.types import column, quoted
 from sparkml.spark.written import Written, absolute, check_quarantine
 
@@ -64,6 +66,7 @@ class SparkWriter:
             "format": self._sink.format,
             "where": self.name,
             "mode": self._sink.mode,
+            "partition_by": ", ".join(self._sink.partition_by) or "nothing",
             "promise": "at least once, by Spark's own writer",
         }
 
@@ -118,7 +121,7 @@ class SparkWriter:
             return None
         try:
             held = self._spark.read.table(self.name).schema
-        except AnalysisException as error:
+        except FROM_SPARK as error:
             raise SinkNotWritable(brief(error), where=self.name) from error
         ours = {f.name: f.dataType.simpleString() for f in schema.fields}
         theirs = {f.name: f.dataType.simpleString() for f in held.fields}
@@ -134,20 +137,30 @@ class SparkWriter:
                 fix="write to another table, or declare sink.schema: merge for new columns",
             )
         described = self._spark.sql(f"DESCRIBE TABLE EXTENDED {self.name}").collect()
+        # The table's own properties come after its columns, of which one may be called so too.
         providers = [row.data_type for row in described if row.col_name == "Provider"]
-        return providers[0] if providers else None
+        return providers[-1] if providers else None
 
     def _check_folder(self) -> None:
-        jvm: Any = self._spark._jvm  # noqa: SLF001 - Hadoop's file systems, no other way
-        path = jvm.org.apache.hadoop.fs.Path(self.name)
-        conf = self._spark.sparkContext._jsc.hadoopConfiguration()  # noqa: SLF001 - the same
-        system = path.getFileSystem(conf)
-        if system.exists(path) and not system.getFileStatus(path).isDirectory():
+        """Refuse a folder that cannot be written; here, since Spark would find out in its tasks."""
+        try:
+            jvm: Any = self._spark._jvm  # noqa: SLF001 - Hadoop's file systems, no other way
+            conf = self._spark.sparkContext._jsc.hadoopConfiguration()  # noqa: SLF001 - the same
+            path = jvm.org.apache.hadoop.fs.Path(self.name)
+            system = path.getFileSystem(conf)
+            address = str(system.makeQualified(path).toString())
+            if scheme_of(address) == "file":
+                check_permission(Path(open_address(address)[1]), self.name)
+            elif system.exists(path) and not system.getFileStatus(path).isDirectory():
+                raise SinkNotWritable(
+                    "a file stands where the output folder should be",
+                    where=self.name,
+                    fix="choose another sink.path, or remove the file",
+                )
+        except FROM_SPARK as error:
             raise SinkNotWritable(
-                "a file stands where the output folder should be",
-                where=self.name,
-                fix="choose another sink.path, or remove the file",
-            )
+                brief(error), where=self.name, fix="check the address and the permissions"
+            ) from error
 
 
 def _flat(rows: DataFrame) -> DataFrame:

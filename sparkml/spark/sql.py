@@ -15,6 +15,11 @@ from sparkml.spec import ModelSpec
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+WHOLE = ("TINYINT", "SMALLINT", "INT", "BIGINT")
+ANY_NUMBER = "DECIMAL(38, 18)"
+"""Spark casts a DOUBLE argument to a BIGINT parameter by cutting its fraction off, silently; a
+decimal keeps it, so that it can be looked at."""
+
 
 def register_sql(
     spark: SparkSession, name: str, model: ModelSpec | str, *, tuned: bool = True
@@ -23,7 +28,8 @@ def register_sql(
 
     `SELECT wine_class(alcohol => a, hue => h, …).prediction FROM t`. Spark itself checks and casts
     the arguments when it analyses the query: a missing one, one too many and one that cannot be
-    cast are errors there, and named arguments cannot be put in a wrong order. Features that are not
+    cast are errors there, and named arguments cannot be put in a wrong order. A fraction for a
+    feature of whole numbers is an error when the query runs. Features that are not
     required default to NULL. The result is a struct of the model's outputs and `error`.
 
     A Python UDF alone takes its arguments by position, whatever they are called, so the function
@@ -36,13 +42,21 @@ def register_sql(
     parameters, pairs = [], []
     for f in spec.signature.inputs:
         dtype = spark_type(to_arrow_type(f.type)).simpleString().upper()
+        whole = dtype in WHOLE
         default = "" if f.required else " DEFAULT NULL"
-        parameters.append(f"{quoted(f.name)} {dtype}{default}")
-        pairs.append(f"'{_escaped(f.name)}', {quoted(f.name)}")
+        parameters.append(f"{quoted(f.name)} {ANY_NUMBER if whole else dtype}{default}")
+        value = _whole(quoted(f.name), dtype) if whole else quoted(f.name)
+        pairs.append(f"'{_escaped(f.name)}', {value}")
     spark.sql(
         f"CREATE OR REPLACE TEMPORARY FUNCTION {quoted(name)}({', '.join(parameters)}) "
         f"RETURN {raw}(named_struct({', '.join(pairs)}))"
     ).collect()
+
+
+def _whole(name: str, dtype: str) -> str:
+    """A whole number out of a parameter that takes any; a fraction is an error, not cut off."""
+    said = f"'the model takes whole numbers for {_escaped(name)}'"
+    return f"CAST(IF({name} = FLOOR({name}), {name}, raise_error({said})) AS {dtype})"
 
 
 def _escaped(text: str) -> str:

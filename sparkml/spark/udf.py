@@ -38,9 +38,10 @@ def score_udf(
     """A column function that scores rows with a model.
 
     With `wine = score_udf("models:/wine@champion")`, `wine()` takes the columns that bear the names
-    of the model's features; `wine("a", "b")` says so
-    (any order: names decide, never positions); `wine(a="alcohol", b=F.col("x") * 2)` maps a feature
-    to another column or an expression. The result is a struct of the model's outputs and `error`.
+    of all the model's features; `wine("a", "b")` says so (in any order, since names decide and
+    never positions; features that are not required may be left out); and
+    `wine(a="alcohol", b=F.col("x") * 2)` maps a feature to another column or an expression. The
+    result is a struct of the model's outputs and `error`.
 
     Runs in Python workers. Types are checked there by `sparkml.arrow.CASTS`, since a column has
     none before it meets a table: where you hold the table, `score` checks before any task starts.
@@ -56,7 +57,7 @@ def score_udf(
     def columns(*names: str, **columns: Column | str) -> Column:
         given: dict[str, Any] = {**{name: column(name) for name in names}, **columns}
         if not given:
-            given = {f.name: column(f.name) for f in spec.signature.inputs if f.required}
+            given = {name: column(name) for name in spec.signature.names}
         _check(given, spec)
         scores: Column = raw(struct_of(spec, given))
         return scores
@@ -100,10 +101,11 @@ def raw_udf(spec: ModelSpec, *, tuned: bool) -> Any:
         frame: pd.DataFrame = open_scorer(spec, tuned=tuned)(batch).to_pandas()
         return frame
 
-    score_frame.__annotations__ = {}
-    from pyspark.sql.pandas.functions import PandasUDFType
+    import pandas as pd
 
-    return F.pandas_udf(score_frame, returns, PandasUDFType.SCALAR)  # type: ignore[attr-defined]
+    # PySpark tells the kind of a UDF from its hints, which it must be able to evaluate.
+    score_frame.__annotations__ = {"features": pd.DataFrame, "return": pd.DataFrame}
+    return F.pandas_udf(score_frame, returns)  # type: ignore[attr-defined]
 
 
 def _check(given: dict[str, Any], spec: ModelSpec) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark import TaskContext
 
+from sparkml.errors import SinkNotWritable, SparkMLError
 from sparkml.spark.parquet.layout import REPORT_SCHEMA, FileReport, from_text, to_batch
 from sparkml.spark.parquet.writer import write_files
 from sparkml.spark.provenance import COLUMN
@@ -36,8 +37,14 @@ def write_uncommitted(
         context = TaskContext.get()
         name = f"{context.partitionId():05d}" if context else "00000"
         scored = (_with_provenance(b, provenance) for b in score_batches(task, iter(batches)))
-        for report in write_files(scored, layout, task=name):
-            yield to_batch([report])
+        try:
+            for report in write_files(scored, layout, task=name):
+                yield to_batch([report])
+        except SparkMLError:  # some of them are OSErrors as well
+            raise
+        except OSError as error:
+            said = f"a file cannot be written: {error}"
+            raise SinkNotWritable(said, where=layout.root) from error
 
     rows = df.mapInArrow(run, spark_struct(REPORT_SCHEMA)).collect()
     return [from_text(row.report) for row in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -26,15 +27,11 @@ LINKED = [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md"]
 NOT_RUN = {
     "make demo": "it would build an environment; tools/demo.py, its program, is run instead",
     "make test": "this is it",
-    "make bench": "takes half an hour",
-    "pip install '.[spark,mlflow,sklearn]'": "the environment is there, and stays as it is",
-    "spark-submit --master yarn --py-files sparkml.zip jobs/score.py --config conf/score.wine.yaml": (
-        "there is no YARN; test_clusters.py runs the job on separate executors"
-    ),
-    "spark-submit --master yarn --deploy-mode cluster --py-files sparkml.zip "
-    "--files conf/score.wine.yaml jobs/score.py --config score.wine.yaml": "the same",
+    "make bench": "it takes half an hour",
+    "pip install ": "the environment is there, and stays as it is",
+    "spark-submit --master yarn ": "no YARN here; test_clusters.py runs on separate executors",
 }
-"""Command -> why it is not run here."""
+"""How a command begins -> why it is not run here."""
 
 RUN_BY_THE_DEMO = "spark-submit jobs/score.py --config conf/score.wine.yaml"
 LANGUAGES = {"console", "python", "sql", "text", "yaml"}
@@ -114,7 +111,7 @@ def run(command: list[str], workplace: Path, **options) -> subprocess.CompletedP
         "PYTHONPATH": str(workplace),
     }
     return subprocess.run(
-        command, cwd=workplace, env=env, text=True, check=False, timeout=300, **options
+        command, cwd=workplace, env=env, text=True, check=False, timeout=900, **options
     )
 
 
@@ -129,21 +126,33 @@ def workplace(tmp_path_factory):
     return home, done.stdout
 
 
+@pytest.fixture
+def fresh_results(workplace):
+    """The same folder, its result files as the demo wrote them, whichever command ran before."""
+    home, demo = workplace
+    kept, shown = home / "results", home / ".demo/results"
+    if not kept.exists():
+        shutil.copytree(shown, kept)
+    shutil.copytree(kept, shown, dirs_exist_ok=True)
+    return home, demo
+
+
 @pytest.mark.spark
 @pytest.mark.parametrize(("command", "output"), COMMANDS)
 def test_a_command_prints_what_the_page_tells(command, output, request):
     """Each `$` line is run, and what it prints on either stream is compared."""
-    if command in NOT_RUN:
+    if command.startswith(tuple(NOT_RUN)):
         assert not output
         return
-    home, demo = request.getfixturevalue("workplace")
+    home, demo = request.getfixturevalue("fresh_results")
     if command == RUN_BY_THE_DEMO:
         printed = demo.partition(f"$ {command}\n")[2].partition("\ndone in ")[0]
     else:
         shell = ["bash", "-c", command]
         printed = run(shell, home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
 
-    check_output(output, printed, command)
+    progress = re.compile(r"^\d+ s  .*\n", re.MULTILINE)  # every 30 s, on a slow machine
+    check_output(output, progress.sub("", printed), command)
 
 
 def test_commands_that_are_not_run_exist():
@@ -153,8 +162,9 @@ def test_commands_that_are_not_run_exist():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
-    assert set(NOT_RUN) <= told
-    for command in NOT_RUN:
+    not_run = [c for c in told if c.startswith(tuple(NOT_RUN))]
+    assert all(any(c.startswith(beginning) for c in not_run) for beginning in NOT_RUN)
+    for command in not_run:
         if command.startswith("make "):
             assert re.search(rf"^{command.removeprefix('make ')}:.*## ", makefile, re.MULTILINE)
         elif command.startswith("pip "):
@@ -277,7 +287,9 @@ def test_every_key_has_a_meaning():
 @pytest.mark.parametrize("name", sparkml.__all__)
 def test_the_readme_names_what_is_public(name):
     """Somewhere in code."""
-    code = re.findall(r"`[^`]+`|^```.*?^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    code = re.findall(
+        r"`[^`]+`|^```.*?^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
     assert any(re.search(rf"\b{name}\b", part) for part in code)
 
 

@@ -118,7 +118,7 @@ def test_a_missing_column_is_the_last_line_and_the_exit_status(job, entry):
     printed = done.stdout if entry == "spark-submit" else done.stderr
     last = printed.strip().splitlines()[-1]
     assert 3 == done.returncode, done.stdout + done.stderr
-    assert last.startswith("ERROR SIGNATURE_MISMATCH: column 'alcohol' is missing")
+    assert last.startswith("ERROR SIGNATURE_MISMATCH: 12 columns are missing: 'alcohol'")
     assert "Traceback" not in printed
     assert not out.exists()
 

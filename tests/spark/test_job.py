@@ -193,6 +193,15 @@ def test_an_empty_source_makes_an_empty_table_with_the_schema(wine, spark):
     assert stored.count() == 0
 
 
+def test_a_result_file_that_cannot_be_written_is_known_before_anything_is_committed(wine):
+    """The outcome must have somewhere to go."""
+    (wine.home / "file").write_text("")
+
+    with pytest.raises(SinkError, match="result file"):
+        wine(result=str(wine.home / "file" / "result.json"))
+    assert not (wine.home / "scores").exists()
+
+
 def test_a_plan_says_all_and_does_nothing(wine):
     """Models, casts, output, sink and the config's origins; no file is made."""
     before = files_in(wine.home) | {"job.yaml"}
@@ -201,7 +210,8 @@ def test_a_plan_says_all_and_does_nothing(wine):
 
     assert before == files_in(wine.home)
     text = plan.text()
-    for said in ("models:/wine/1", "alcohol", "exact", "sink.path", "job.yaml:", "wine: struct<"):
+    told = ("models:/wine/1", "alcohol", "exact", "sink.path", "job.yaml:", "struct<prediction:")
+    for said in told:
         assert said in text
     assert json.loads(json.dumps(plan.to_json()))["models"][0]["column"] == "wine"
 

@@ -156,7 +156,7 @@ def test_a_row_that_breaks_the_model_is_set_aside_with_its_inputs(spark, tmp_pat
     assert [17] == [i for i, r in rows.items() if r.error]
     assert rows[17].error.code == "MODEL_EXCEPTION"
     assert "ValueError" in rows[17].error.message
-    assert '"a": Infinity' in rows[17].error.payload
+    assert '"a": "inf"' in rows[17].error.payload
     assert rows[17].m.prediction is None
     np.testing.assert_allclose(
         rows[16].m.prediction, model.predict(rows_of((16.0, 1.0)))[0], rtol=1e-12

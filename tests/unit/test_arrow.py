@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkml.arrow import CASTS, bind, cast_rule, dense, matrix, select, to_arrow_type
+from sparkml.arrow import CASTS, bind, cast_rule, matrix, select, to_arrow_type
 from sparkml.errors import SignatureError
+from sparkml.lists import dense
 from sparkml.spec import Field, Signature
 
 VECTOR = pa.struct(
@@ -59,6 +60,9 @@ def test_an_unknown_type_names_the_nearest():
         (pa.float64(), pa.int64(), False),
         (pa.decimal128(9, 2), pa.int64(), False),
         (pa.decimal128(9, 0), pa.int64(), True),
+        (pa.decimal128(10, 4), pa.decimal128(9, 2), False),
+        (pa.decimal128(18, 0), pa.decimal128(5, 0), False),
+        (pa.decimal128(9, 2), pa.decimal128(12, 4), True),
         (pa.int64(), pa.int32(), False),
         (pa.int64(), pa.string(), False),
         (pa.list_(pa.float32()), pa.list_(pa.float64()), True),
@@ -149,11 +153,14 @@ def test_the_matrix_of_booleans_decimals_and_vectors():
 
     np.testing.assert_array_equal(matrix(mixed), [[1.0, 1.5], [np.nan, np.nan]])
     np.testing.assert_array_equal(matrix(vectors), [[1.0, np.nan], [np.nan, np.nan]])
+    np.testing.assert_array_equal(matrix(vectors.slice(1), 2), [[np.nan, np.nan]])
 
 
 def test_vectors_of_two_lengths_in_a_batch_are_an_error():
     """A feature vector of the wrong length never shifts its neighbours."""
-    with pytest.raises(ValueError, match="different lengths"):
+    with pytest.raises(ValueError, match="feature vectors of length 3"):
+        matrix(pa.record_batch({"v": [[1.0, 2.0]]}), 3)
+    with pytest.raises(ValueError, match="feature vectors of one length"):
         matrix(pa.record_batch({"v": [[1.0, 2.0], [3.0]]}))
 
 

@@ -140,8 +140,20 @@ def test_debug_adds_the_traceback_before_the_last_line():
 
 @pytest.mark.parametrize("arguments", [("score",), ("score", "--confg", "x"), ("scor",)])
 def test_usage_errors_are_status_2(arguments):
-    """A wrong command line ends like a wrong configuration."""
-    assert sparkml(*arguments).returncode == 2
+    """A wrong command line ends like a wrong configuration: in one line that says why."""
+    done = sparkml(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("ERROR CONFIG_INVALID: ")
+    assert "| the command line | fix: --help" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_command_alone_shows_its_help():
+    """Nobody asked for anything, so nothing failed; the status says that nothing was done."""
+    done = sparkml()
+    assert done.returncode == 2
+    assert "Usage: sparkml" in done.stdout + done.stderr
+    assert "ERROR" not in done.stdout + done.stderr
 
 
 def test_the_job_script_is_the_same_command():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import platform
 import warnings
 
 import pytest
 import sklearn
+import yaml
+from sklearn.linear_model import LinearRegression
 
 from sparkml.errors import EnvironmentMismatch
 from sparkml.models.environment import (
@@ -16,6 +19,7 @@ from sparkml.models.environment import (
     recorded_versions,
 )
 from sparkml.models.mlmodel import MLmodel
+from sparkml.models.read import read_spec
 
 CLOUDPICKLED = MLmodel(
     flavors={
@@ -99,3 +103,22 @@ def test_the_policy_decides_who_hears_of_it():
         check_environment("ignore", found, where="")
         check_environment("warn", (), where="")
         check_environment("error", (), where="")
+
+
+def test_what_the_pickle_itself_tells_is_told_beside_what_was_recorded(tmp_path, monkeypatch):
+    """The files speak of NumPy alone, the pickle of scikit-learn: both are heard."""
+    monkeypatch.setenv("SPARKML_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "m"
+    folder.mkdir()
+    model = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
+    with monkeypatch.context() as patch:
+        patch.setattr("sklearn.base.__version__", "1.0.0")
+        (folder / "model.pkl").write_bytes(pickle.dumps(model))
+    flavors = {"sklearn": {"pickled_model": "model.pkl", "serialization_format": "pickle"}}
+    (folder / "MLmodel").write_text(yaml.safe_dump({"flavors": flavors}))
+    (folder / "requirements.txt").write_text("numpy==1.0.0\n")
+    with pytest.warns(EnvironmentWarning) as told:
+        read_spec(str(folder))
+    said = " ".join(str(warning.message) for warning in told)
+    assert "numpy 1.0.0 (here" in said
+    assert "scikit-learn 1.0.0 (here" in said

@@ -189,6 +189,17 @@ def test_a_file_keeps_its_promise(file):
         read_spec(str(file))
 
 
+def test_each_file_of_a_folder_keeps_its_own_promise(file):
+    """Promising one leaves the others' lines, and promising it again replaces its own."""
+    other = file.with_name("other.joblib")
+    joblib.dump(DecisionTreeClassifier(max_depth=1).fit([[0.0], [1.0]], [0, 1]), other)
+    for path in (file, other, file):
+        promise(path)
+    assert len((file.parent / "model.sha256").read_text().splitlines()) == 2
+    for path in (file, other):
+        assert read_spec(str(path), trust="promised").flavor == "sklearn"
+
+
 def test_the_output_of_sha256sum_is_a_promise(file):
     """A lone file's promise may be its plain SHA-256, as that program prints it."""
     note = file.parent / "model.sha256"

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 import skops.io
 import yaml
+from scipy import stats
 from sklearn import (
     calibration,
     cluster,
@@ -158,6 +159,32 @@ def test_a_function_in_a_skops_file_is_refused(function, tmp_path):
     for policy in ("never", "always"):
         with pytest.raises(UntrustedModel, match="the skops file holds"):
             read_spec(str(tmp_path / "m.skops"), trust=policy)
+
+
+def test_a_distribution_in_a_skops_file_is_refused(tmp_path):
+    """SciPy's distributions hold a text that is executed when they are restored."""
+    model = linear_model.LogisticRegression().fit(X, Y)
+    model.prior_ = stats.norm.__class__(name="norm")
+    canary = tmp_path / "canary"
+    model.prior_._parse_arg_template += f"\nimport os\nos.mkdir({str(canary)!r})\n"
+    skops.io.dump(model, tmp_path / "m.skops")
+    for policy in ("never", "always"):
+        with pytest.raises(UntrustedModel, match="norm_gen"):
+            read_spec(str(tmp_path / "m.skops"), trust=policy)
+    assert not canary.exists()
+    skops.io.load(
+        tmp_path / "m.skops", trusted=skops.io.get_untrusted_types(file=tmp_path / "m.skops")
+    )
+    assert canary.exists(), "the file is harmless, so the test proves nothing"
+
+
+def test_a_folder_that_looks_like_a_safe_file_hides_no_pickle(tmp_path):
+    """What is judged is the file that would be opened."""
+    (tmp_path / "m" / "a.skops").mkdir(parents=True)
+    joblib.dump(linear_model.LogisticRegression().fit(X, Y), tmp_path / "m" / "model.pkl")
+    (tmp_path / "m" / "a.skops" / "notes.txt").write_text("")
+    with pytest.raises(UntrustedModel, match=r"model\.pkl is a pickle"):
+        read_spec(str(tmp_path / "m"), trust="never")
 
 
 def test_the_models_own_list_of_trusted_types_is_not_read(tmp_path):

@@ -178,13 +178,3 @@ class DeltaTransaction:
 
     def _module(self, name: str) -> JavaObject:
         return self._class(f"{name}$").getField("MODULE$").get(None)
-
-
-def failure(error: Exception) -> tuple[str, str]:
-    """The Java class of an exception that py4j brought, without its package, and one line of it."""
-    java = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
-    if java is None:
-        return type(error).__name__, " ".join(str(error).split())
-    name = str(java.getClass().getName()).rpartition(".")[2]
-    lines = str(java.getMessage() or name).strip().splitlines()
-    return name, lines[0].strip() if lines else name

@@ -11,13 +11,13 @@ import pyarrow as pa
 from pyarrow import fs
 
 from sparkml.errors import SinkError, SinkNotWritable
-from sparkml.spark.parquet.writer import open_root
+from sparkml.files import S3, open_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMES = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "hdfs": "hdfs", "abfss": "abfss"}
-"""Hadoop's scheme -> Arrow's, for the stores that both can write."""
+SCHEMES = (*sorted(S3), "gs", "hdfs", "abfss")
+"""The stores that both Hadoop and Arrow can write."""
 
 OURS = re.compile(r"part-[^/]*-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.zstd\.parquet")
 """Files of a run that did not come to its commit; a writer of Spark's has `.c000` in between."""
@@ -34,10 +34,10 @@ def root_of(scheme: str, rest: str) -> str:
     fix = f"use a path of {', '.join(['this machine', *SCHEMES])}, or sink.format: table"
     if scheme not in SCHEMES:
         raise SinkError(f"the Delta sink cannot write to {scheme}:", where=rest, fix=fix)
-    root = f"{SCHEMES[scheme]}:{rest}"
+    root = f"{scheme}:{rest}"
     try:
-        open_root(root)
-    except (pa.ArrowException, OSError) as error:
+        open_address(root)
+    except (ValueError, OSError) as error:
         said = str(error).splitlines()[0]
         raise SinkError(f"Arrow cannot write to {scheme}: ({said})", where=root, fix=fix) from error
     return root
@@ -51,10 +51,10 @@ def check_root(root: str, *, table_exists: bool) -> None:
     Raises:
         SinkNotWritable: no permission, a file in the way, a folder of other files.
     """
-    system, path = open_root(root)
+    system, path = open_address(root)
     try:
         if isinstance(system, fs.LocalFileSystem):
-            _check_permission(Path(path), root)
+            check_permission(Path(path), root)
         if not table_exists:
             _check_not_inside(system, path, root)
             other = next(_others(system, path), None)
@@ -74,7 +74,12 @@ def check_root(root: str, *, table_exists: bool) -> None:
         ) from error
 
 
-def _check_permission(path: Path, root: str) -> None:
+def check_permission(path: Path, root: str) -> None:
+    """Refuse a folder of this machine that this user cannot write, or that a file bars.
+
+    Raises:
+        SinkNotWritable: the nearest folder that exists is no folder, or not writable.
+    """
     existing = path
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent

@@ -8,15 +8,13 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
-
 from sparkml.errors import CommitConflict, SinkError, SinkNotWritable, UnsupportedTable
+from sparkml.files import open_address
 from sparkml.spark._versions import is_connect
-from sparkml.spark.delta.log import DeltaTransaction, failure
+from sparkml.spark.delta.log import DeltaTransaction
 from sparkml.spark.delta.plan import TablePlan, plan_table
 from sparkml.spark.delta.root import check_root, root_of
-from sparkml.spark.parquet.writer import open_root
+from sparkml.spark.failures import FROM_SPARK, java_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -94,8 +92,8 @@ def open_target(
             column_mapping=column_mapping,
         )
         old = txn.files(plan.predicates) if plan.replace else []
-    except (Py4JError, PySparkException) as error:
-        name, line = failure(error)
+    except FROM_SPARK as error:
+        name, line = java_failure(error)
         if name in UNKNOWN_PROTOCOL:
             raise UnsupportedTable(line, where=path, fix="use a newer Delta") from error
         raise SinkNotWritable(
@@ -151,6 +149,7 @@ class Target:
 
         `rows` is None where a file of the table has no statistics.
         """
+        plan = self._plan
         actions = [json.loads(f.json())["add"] for f in self._old]
         counts = [_rows(action) for action in actions]
         known = [count for count in counts if count is not None]
@@ -159,7 +158,9 @@ class Target:
             "exists": self._txn.version >= 0,
             "version": self._txn.version if self._txn.version >= 0 else None,
             "already_done": self.already_done,
-            "new_columns": list(self._plan.new_columns) if self._plan else [],
+            "replaces": plan.shown or "the whole table" if plan and plan.replace else "nothing",
+            "partitioned_by": [p.name for p in plan.layout.partitions] if plan else [],
+            "new_columns": list(plan.new_columns) if plan else [],
             "removes": {
                 "files": len(actions),
                 "rows": sum(known) if len(known) == len(counts) else None,
@@ -211,7 +212,7 @@ class Target:
                 write=write,
                 metrics={**counts, **(metrics or {})},
             )
-        except (Py4JError, PySparkException) as error:
+        except FROM_SPARK as error:
             return self._after_failure(error, files)
         return version
 
@@ -219,17 +220,17 @@ class Target:
         """Delete the files, as far as it goes; not where a commit may have named them."""
         if self._in_doubt:
             return
-        system, root = open_root(self._root)
+        system, root = open_address(self._root)
         for report in reports:
             with contextlib.suppress(OSError):
                 system.delete_file(f"{root}/{unquote(report.path)}")
 
     def _after_failure(self, error: Exception, files: list[FileReport]) -> int:
         """The version of the commit that did take place; otherwise the failure, in our words."""
-        name, line = failure(error)
+        name, line = java_failure(error)
         try:
             newest, recorded = self._txn.recorded(self._app_id)
-        except (Py4JError, PySparkException):
+        except FROM_SPARK:
             raise SinkError(
                 f"the commit failed, and whether it took place cannot be read: {line}",
                 where=self._root,
@@ -252,7 +253,7 @@ class Target:
 
     def _commit_of_this_run(self, newest: int, files: list[FileReport]) -> int:
         """The version whose log entry has our transaction; files that it does not name go."""
-        system, root = open_root(self._root)
+        system, root = open_address(self._root)
         for version in range(self._txn.version + 1, newest + 1):
             with contextlib.suppress(OSError):  # cleaned up, or compacted
                 with system.open_input_stream(f"{root}/_delta_log/{version:020d}.json") as stream:

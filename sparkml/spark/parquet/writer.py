@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from sparkml.files import open_address
 from sparkml.spark.parquet.columns import settings, stored
 from sparkml.spark.parquet.layout import MIB, FileReport
 from sparkml.spark.parquet.partitions import Key, folder, split
@@ -57,20 +58,12 @@ def write_files(
         writing.discard()
 
 
-def open_root(root: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a `Layout.root`, and the root's path in it."""
-    if root.startswith("/"):
-        return fs.LocalFileSystem(), root.rstrip("/") or "/"
-    system, path = fs.FileSystem.from_uri(root)
-    return system, path.rstrip("/")
-
-
 class _Writing:
     """The open files of a task, by partition, the one longest unused first."""
 
     def __init__(self, layout: Layout, *, task: str, error_column: str) -> None:
         self._layout, self._task, self._error = layout, task, error_column
-        self._system, self._root = open_root(layout.root)
+        self._system, self._root = open_address(layout.root)
         self._options = settings(layout)
         self._files: dict[Key, _File] = {}
         self.refused: tuple[str, ...] = ()

@@ -1,0 +1,225 @@
+"""The parts of README.md and docs/ that are made from the code, between `<!-- made -->` markers.
+
+python -m tools.docs            writes them anew; tests/arch/test_docs.py fails where they are old
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from itertools import groupby
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+
+from pydantic_core import PydanticUndefined
+
+from benchmarks.table import render
+from sparkml import config, errors
+from sparkml.arrow import CASTS
+from sparkml.config.fields import Section
+from sparkml.config.job import ModelEntry, Registry, SparkSection, Step, Workers
+from sparkml.errors import SparkMLError
+from sparkml.scoring.scorer import ERROR_CODES
+from sparkml.spec import NullPolicy, Signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pydantic.fields import FieldInfo
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results.json"
+NOT_MEASURED = "Not measured yet: `make bench` writes `benchmarks/results.json`, and this table."
+
+_MADE = re.compile(
+    r"(<!-- made: (?P<name>\w+), python -m tools\.docs -->\n).*?(?=<!-- made: end -->)", re.DOTALL
+)
+
+
+def main() -> None:
+    """Write every made part anew."""
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        path.write_text(made_anew(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def made_anew(text: str) -> str:
+    """A document with its made parts as the code says them now."""
+    return _MADE.sub(lambda found: f"{found[1]}\n{MADE[found['name']]()}\n\n", text)
+
+
+def benchmark() -> str:
+    """The table of the committed figures."""
+    return render(json.loads(RESULTS.read_text())) if RESULTS.exists() else NOT_MEASURED
+
+
+def configuration() -> str:
+    """Every key of a job, section by section."""
+    sources = [config.DeltaSource, config.ParquetSource, config.CsvSource, config.TableSource]
+    sinks = [config.DeltaSink, config.ParquetSink, config.CsvSink, config.TableSink]
+    sections: tuple[tuple[str, Sequence[type[Section]]], ...] = (
+        ("The job", [config.JobConfig]),
+        ("models.NAME", [ModelEntry]),
+        ("registry", [Registry]),
+        ("source", [*sources, config.SqlSource]),
+        ("steps", [Step]),
+        ("sink", sinks),
+        ("spark", [SparkSection]),
+        ("workers", [Workers]),
+    )
+    return "\n\n".join(_section(title, kinds) for title, kinds in sections)
+
+
+def casts() -> str:
+    """What a column's type may become, and what that costs."""
+    rows = [
+        (f"`{wanted}`", ", ".join(f"`{kind}`" for kind, _ in alike), rule)
+        for wanted, given in CASTS.items()
+        for rule, alike in groupby(sorted(given.items(), key=lambda kv: kv[1]), lambda kv: kv[1])
+    ]
+    return _table(("the model takes", "the column is", "what happens to a value"), rows)
+
+
+def error_codes() -> str:
+    """Every error of the tree, by exit status."""
+    kinds = [k for k in vars(errors).values() if isinstance(k, type)]
+    known = [k for k in kinds if issubclass(k, SparkMLError) and k is not SparkMLError]
+    rows = [
+        (str(k.exit_status), f"`{k.code}`", f"`{k.__name__}`", _first_line(k))
+        for k in sorted(known, key=lambda k: k.exit_status)
+    ]
+    internal = ("1", f"`{SparkMLError.code}`", "", "Not foreseen: `--debug` prints the traceback.")
+    return _table(("status", "code", "class", "what it means"), [internal, *rows])
+
+
+def row_errors() -> str:
+    """Why a row has no score."""
+    rows = [(f"`{code}`", meaning) for code, meaning in ERROR_CODES.items()]
+    return _table(("`error.code`", "what it means"), rows)
+
+
+MADE: dict[str, Callable[[], str]] = {
+    "benchmark": benchmark,
+    "configuration": configuration,
+    "casts": casts,
+    "error_codes": error_codes,
+    "row_errors": row_errors,
+}
+"""The name in a marker -> what stands behind it."""
+
+
+def _section(title: str, kinds: Sequence[type[Section]]) -> str:
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for kind in kinds:
+        for key, value, default, meaning in _keys(kind):
+            rows.setdefault((key, value, default, meaning), []).append(_format(kind))
+    if len(kinds) == 1:
+        about = [_first_line(kinds[0])]
+        table = _table(("key", "value", "default", "meaning"), rows)
+    else:
+        about = [f"- `format: {_format(kind)}`: {_first_line(kind)}" for kind in kinds]
+        told = [(key, _of(of, kinds), *rest) for (key, *rest), of in rows.items()]
+        table = _table(("key", "formats", "value", "default", "meaning"), told)
+    name = title if title == "The job" else f"`{title}`"
+    return "\n".join([f"## {name}", "", *about, "", table])
+
+
+def _of(formats: list[str], kinds: Sequence[type[Section]]) -> str:
+    return "all" if len(formats) == len(kinds) else ", ".join(formats)
+
+
+def _format(kind: type[Section]) -> str:
+    known = kind.model_fields.get("format")
+    return str(get_args(known.annotation)[0]) if known else ""
+
+
+def _keys(kind: type[Section]) -> Iterable[tuple[str, str, str, str]]:
+    meanings = _meanings(kind)
+    for name, known in kind.model_fields.items():
+        if name == "format":
+            continue
+        inner = _sections(known.annotation)
+        meaning = meanings.get(name) or " ".join(_first_line(k) for k in inner[:1])
+        if len(inner) > 1 and name not in meanings:
+            meaning = f"See [below](#{name})."
+        yield f"`{known.alias or name}`", _words(known.annotation), _default(known), meaning
+
+
+def _meanings(kind: type[Section]) -> dict[str, str]:
+    """Field -> the docstring under it, its base classes' included."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if not issubclass(base, Section) or base is Section:
+            continue
+        body = ast.parse(inspect.getsource(base)).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for line, following in zip(body.body, body.body[1:], strict=False):
+            if isinstance(line, ast.AnnAssign) and isinstance(following, ast.Expr):
+                text = ast.literal_eval(following.value)
+                found[ast.unparse(line.target)] = " ".join(text.split())
+    return found
+
+
+def _words(annotation: Any) -> str:
+    """The values that an annotation allows, in a few words."""
+    members = [m for m in _members(annotation) if m is not type(None)]
+    sections = [m for m in members if isinstance(m, type) and issubclass(m, Section)]
+    if sections:
+        return "a section"
+    return " or ".join(dict.fromkeys(_word(member) for member in members))
+
+
+def _word(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{word}`" for word in get_args(kind))
+    simple = {str: "text", int: "a whole number", float: "a number", bool: "`true`, `false`"}
+    if kind in simple:
+        return simple[kind]
+    if kind is Signature:
+        return "[a signature](#signatures)"
+    parts = get_args(kind)
+    if parts[-1] is NullPolicy:
+        return "[null policies](#null-policies)"
+    if get_origin(kind) is tuple:
+        return "a list of sections" if _sections(kind) else "column names"
+    return "a section each" if _sections(kind) else "a mapping"
+
+
+def _members(annotation: Any) -> list[Any]:
+    while hasattr(annotation, "__metadata__"):
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, UnionType):
+        return [inner for member in get_args(annotation) for inner in _members(member)]
+    return [annotation]
+
+
+def _sections(annotation: Any) -> list[type[Section]]:
+    inner = [m for part in get_args(annotation) for m in _sections(part)]
+    whole = isinstance(annotation, type) and issubclass(annotation, Section)
+    return [annotation, *inner] if whole else inner
+
+
+def _default(known: FieldInfo) -> str:
+    value = known.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        return "required"
+    if isinstance(value, Section):
+        return ""
+    return f"`{json.dumps(value)}`" if not isinstance(value, str) else f"`{value}`"
+
+
+def _first_line(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").split("\n", maxsplit=1)[0]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
+
+
+if __name__ == "__main__":
+    main()
