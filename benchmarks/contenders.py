@@ -51,14 +51,20 @@ def sparkml_delta(spark: SparkSession, table: Path, model: Path) -> None:
 
 
 def mlflow_spark_udf(spark: SparkSession, table: Path, model: Path) -> None:
-    """`mlflow.pyfunc.spark_udf` on a struct: the label alone."""
+    """`mlflow.pyfunc.spark_udf` as its documentation has it: the label, its type inferred."""
     import mlflow
     from pyspark.sql import functions as F  # noqa: N812
 
-    udf = mlflow.pyfunc.spark_udf(
-        spark, model_uri=str(model), result_type="long", env_manager="local"
-    )
+    udf = mlflow.pyfunc.spark_udf(spark, model_uri=str(model))
     _noop(_frame(spark, table).select("id", udf(F.struct(*FEATURES)).alias("prediction")))
+
+
+def mlflow_spark_udf_typed(spark: SparkSession, table: Path, model: Path) -> None:
+    """The same, told what an integer label is and given the columns one by one: its fastest way."""
+    import mlflow
+
+    udf = mlflow.pyfunc.spark_udf(spark, model_uri=str(model), result_type="long")
+    _noop(_frame(spark, table).select("id", udf(*FEATURES).alias("prediction")))
 
 
 def predict_batch_udf(spark: SparkSession, table: Path, model: Path) -> None:
@@ -153,6 +159,7 @@ CONTENDERS: dict[str, tuple[str, Callable[[SparkSession, Path, Path], None]]] = 
     "sparkml, no-op sink": ("ours", sparkml_noop),
     "sparkml, into Delta": ("ours", sparkml_delta),
     "mlflow.pyfunc.spark_udf": ("stock", mlflow_spark_udf),
+    "mlflow.pyfunc.spark_udf, result_type='long'": ("stock", mlflow_spark_udf_typed),
     "predict_batch_udf": ("stock", predict_batch_udf),
     "pandas_udf": ("stock", pandas_udf),
 }

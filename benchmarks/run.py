@@ -63,6 +63,7 @@ class Session:
 def bench(
     rows: Annotated[int, typer.Option(help="Rows of the table.")] = 2_000_000,
     rounds: Annotated[int, typer.Option(help="Counted runs of each contender.")] = 3,
+    warm_ups: Annotated[int, typer.Option(help="Runs before those, not counted.")] = 2,
     models: Annotated[str, typer.Option(help="Comma-separated: LR,GBT,HGB,RF.")] = "LR,GBT,HGB,RF",
     out: Annotated[Path, typer.Option(help="Where the figures go, as JSON.")] = RESULTS,
     home: Annotated[Path, typer.Option(help="Where table and models are kept.")] = HOME,
@@ -78,7 +79,7 @@ def bench(
     for name in chosen:
         model = model_folder(home, name)
         times: dict[str, list[float]] = {c: [] for c in [*CONTENDERS, LIMIT]}
-        for round_ in range(rounds + 1):  # the first is a warm-up, not counted
+        for round_ in range(1 - warm_ups, rounds + 1):  # those up to 0 are warm-ups, not counted
             for contender, (kind, _) in CONTENDERS.items():
                 taken = sessions[kind].seconds("scoring", contender, table, model)
                 _keep(times[contender], taken, round_, f"{name} {contender}")
@@ -102,10 +103,9 @@ def bench(
 
 
 def _keep(times: list[float], taken: float, round_: int, what: str) -> None:
-    print(
-        f"{'warm-up' if not round_ else f'round {round_}'}  {what}: {taken:.2f} s", file=sys.stderr
-    )
-    if round_:
+    label = f"round {round_}" if round_ > 0 else "warm-up"
+    print(f"{label}  {what}: {taken:.2f} s", file=sys.stderr)
+    if round_ > 0:
         times.append(taken)
 
 

@@ -26,9 +26,10 @@ EXACT = "exact"
 NEAREST_DOUBLE = "nearest double: integers beyond 2^53 are rounded"
 NEAREST_FLOAT = "nearest float: about 7 significant digits are kept"
 ZERO_ONE = "false is 0, true is 1"
+ALL_NULL = "a column without a type: every row is null"
 DENSE = "the vector's values, zeros written out"
 
-CASTS: dict[str, dict[str, str]] = {
+_CASTS: dict[str, dict[str, str]] = {
     "double": {
         **dict.fromkeys(("int8", "int16", "int32", "float", "double"), EXACT),
         **dict.fromkeys(("int64", "decimal"), NEAREST_DOUBLE),
@@ -58,6 +59,7 @@ CASTS: dict[str, dict[str, str]] = {
     },
     "decimal": {"decimal": EXACT, "integer decimal": EXACT},
 }
+CASTS = {target: {**rules, "null": ALL_NULL} for target, rules in _CASTS.items()}
 """Target kind -> source kind -> what the cast does to a value. Lists: by their elements."""
 
 _SIMPLE = {
@@ -121,6 +123,8 @@ def kind(dtype: pa.DataType) -> str:
 def cast_rule(source: pa.DataType, target: pa.DataType) -> str | None:
     """What the cast from `source` to `target` does to a value; None where it is refused."""
     if is_list(target):
+        if pa.types.is_null(source):
+            return ALL_NULL
         if is_vector(source):
             return DENSE if pa.types.is_floating(target.value_type) else None
         return cast_rule(source.value_type, target.value_type) if is_list(source) else None

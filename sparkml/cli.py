@@ -189,6 +189,9 @@ def _last_line(*, debug: bool) -> Iterator[None]:
         yield
     except SparkMLError as error:
         _fail(error.line(), error.exit_status, debug=debug, above=_problems(error))
+    except BrokenPipeError:
+        # Whoever read what we print has gone (`| head`); the run had ended before it was printed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         line = "ERROR INTERRUPTED: stopped by Ctrl-C before the run had ended"
         _fail(line, INTERRUPTED, debug=debug)

@@ -33,6 +33,7 @@ Status 0 is success, 1 an unexpected error, 130 an interruption (Ctrl-C), 143 a 
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
 
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 SEPARATOR = " | "
 """Between what, where and fix in an error's text."""
+
+
+_PASSWORD = re.compile(r"(://[^/@\s:]*):[^@/\s]+@")
 
 
 class SparkMLError(Exception):
@@ -59,7 +63,7 @@ class SparkMLError(Exception):
 
     def __str__(self) -> str:
         parts = [self.what, self.where, f"fix: {self.fix}" if self.fix else ""]
-        return " ".join(SEPARATOR.join(part for part in parts if part).split())
+        return masked(" ".join(SEPARATOR.join(part for part in parts if part).split()))
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.where, self.fix)
@@ -69,9 +73,9 @@ class SparkMLError(Exception):
         return {
             "code": self.code,
             "exit_status": self.exit_status,
-            "what": self.what,
-            "where": self.where,
-            "fix": self.fix,
+            "what": masked(self.what),
+            "where": masked(self.where),
+            "fix": masked(self.fix),
         }
 
     def line(self) -> str:
@@ -81,6 +85,11 @@ class SparkMLError(Exception):
 
 def _rebuild(kind: type[SparkMLError], what: str, where: str, fix: str) -> SparkMLError:
     return kind(what, where=where, fix=fix)
+
+
+def masked(text: str) -> str:
+    """The text without the passwords that addresses in it carry (`https://user:***@host`)."""
+    return _PASSWORD.sub(r"\1:***@", text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

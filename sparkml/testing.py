@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sparkml.errors import NullInputError
 from sparkml.lists import is_list
 
 if TYPE_CHECKING:
@@ -79,34 +80,61 @@ def _batchings(batch: pa.RecordBatch) -> Iterator[tuple[str, list[pa.RecordBatch
 
 
 def _check_nulls(scorer: Scorer, batch: pa.RecordBatch, whole: pa.RecordBatch, rtol: float) -> None:
-    middle = batch.num_rows // 2
-    others = [i for i in range(batch.num_rows) if i != middle]
-    for index, name in enumerate(batch.schema.names):
-        if name not in scorer.spec.signature.names:
-            continue
-        policy = scorer.spec.null_policy(name).kind
-        if policy == "fail":
-            continue
+    """A null, and for floats a NaN, in the middle row of each feature in turn."""
+    for name in scorer.spec.signature.names:
+        index = batch.schema.get_field_index(name)
         column = batch.column(index)
-        hole = pa.array([i == middle for i in range(batch.num_rows)])
-        columns = batch.columns
-        columns[index] = pc.if_else(hole, pa.scalar(None, column.type), column)
-        scores = scorer(pa.RecordBatch.from_arrays(columns, schema=batch.schema.remove_metadata()))
-        first, error = scores.column(0)[middle].as_py(), scores.column(len(scores.schema) - 1)
-        where = f"null in '{name}' ({policy})"
-        if policy == "quarantine":
-            assert first is None, f"{where}: scored all the same"
-            assert error[middle]["code"].as_py() == "NULL_INPUT", f"{where}: no error on the row"
-        elif policy == "propagate":
-            assert first is None, f"{where}: scored all the same"
-            assert error[middle].as_py() is None, f"{where}: an error on the row"
-        else:
-            assert (first is None) != (error[middle].as_py() is None), f"{where}: silently lost"
-        for output in scorer.output_schema.names[:-1]:
-            i = scores.schema.get_field_index(output)
-            assert_same(
-                scores.column(i).take(others), whole.column(i).take(others), rtol=rtol, law=where
-            )
+        for missing in (None, float("nan")) if pa.types.is_floating(column.type) else (None,):
+            holed = _with(batch, index, missing)
+            law = f"{missing} in '{name}' ({scorer.spec.null_policy(name).kind})"
+            _check_hole(scorer, holed, whole, name, law=law, rtol=rtol)
+
+
+def _with(batch: pa.RecordBatch, index: int, value: Any) -> pa.RecordBatch:
+    """The batch with another value in the middle row of a column."""
+    column, columns = batch.column(index), batch.columns
+    hole = pa.array([i == batch.num_rows // 2 for i in range(batch.num_rows)])
+    columns[index] = pc.if_else(hole, pa.scalar(value, column.type), column)
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def _check_hole(
+    scorer: Scorer,
+    holed: pa.RecordBatch,
+    whole: pa.RecordBatch,
+    name: str,
+    *,
+    law: str,
+    rtol: float,
+) -> None:
+    policy = scorer.spec.null_policy(name)
+    if policy.kind == "fail":
+        try:
+            scorer(holed)
+        except NullInputError:
+            return
+        raise AssertionError(f"{law}: did not fail")
+    middle = holed.num_rows // 2
+    others = [i for i in range(holed.num_rows) if i != middle]
+    scores = scorer(holed)
+    alone = scorer(holed.slice(middle, 1))
+    for i, output in enumerate(scorer.output_schema.names[:-1]):
+        kept = scores.column(i).take(others)
+        assert_same(kept, whole.column(i).take(others), rtol=rtol, law=f"{law}: other rows")
+        same = scores.column(i).slice(middle, 1)
+        assert_same(same, alone.column(i), rtol=rtol, law=f"{law}: {output} of the row alone")
+    score, error = scores.column(0)[middle].as_py(), scores.column(len(scores.schema) - 1)[middle]
+    code = error["code"].as_py() if error.is_valid else None
+    if policy.kind == "quarantine":
+        assert (score, code) == (None, "NULL_INPUT"), f"{law}: {score}, {code}"
+    elif policy.kind == "propagate":
+        assert (score, code) == (None, None), f"{law}: {score}, {code}"
+    elif policy.kind == "fill":
+        index = holed.schema.get_field_index(name)
+        by_hand = scorer(_with(holed, index, policy.value)).column(0).slice(middle, 1)
+        assert_same(scores.column(0).slice(middle, 1), by_hand, rtol=rtol, law=law)
+    else:
+        assert (score is None) == (code is not None), f"{law}: neither a score nor an error"
 
 
 def assert_same(got: pa.Array, expected: pa.Array, *, rtol: float, law: str) -> None:

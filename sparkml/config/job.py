@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator
@@ -20,9 +21,14 @@ from sparkml.config.fields import (
 from sparkml.config.signature import nulls_as_written, parse_nulls, parse_signature
 from sparkml.config.sinks import Sink
 from sparkml.config.sources import Source
+from sparkml.errors import did_you_mean
 from sparkml.spec import NullPolicy, Signature
 
-ERROR_COLUMN = "error"
+OURS = {
+    "error": "tells why a row has no score",
+    "provenance": "tells which model gave a row its score",
+}
+"""The output's columns that every job has."""
 
 
 class ModelEntry(Section):
@@ -119,9 +125,10 @@ class JobConfig(Section):
 
     @field_validator("models")
     @classmethod
-    def _error_is_ours(cls, models: Mapping[str, ModelEntry]) -> Mapping[str, ModelEntry]:
-        if ERROR_COLUMN in models:
-            raise ValueError(f"'{ERROR_COLUMN}' is the column that tells why a row has no score")
+    def _some_are_ours(cls, models: Mapping[str, ModelEntry]) -> Mapping[str, ModelEntry]:
+        for name, meaning in OURS.items():
+            if name in models:
+                raise ValueError(f"'{name}' is the column that {meaning}")
         return models
 
     @field_validator("key", "keep")
@@ -129,7 +136,7 @@ class JobConfig(Section):
     def _models_have_their_own_names(
         cls, names: tuple[str, ...] | str, info: ValidationInfo
     ) -> tuple[str, ...] | str:
-        taken = {*info.data.get("models", ()), ERROR_COLUMN}
+        taken = {*info.data.get("models", ()), *OURS}
         clash = [name for name in names if name in taken]
         if clash:
             raise ValueError(f"names {shown(clash[0])}, which is the name of an output column")
@@ -140,10 +147,25 @@ class JobConfig(Section):
     def _renamed_columns_differ(
         cls, rename: Mapping[str, str], info: ValidationInfo
     ) -> Mapping[str, str]:
-        outputs = {*info.data.get("models", ()), *info.data.get("key", ()), ERROR_COLUMN}
-        outputs |= set(info.data.get("keep", ())) - {"*"}
-        written = [*rename.values(), *(outputs - set(rename))]
+        keep = info.data.get("keep", ())
+        outputs = {*info.data.get("models", ()), *info.data.get("key", ()), *keep} - {"*"}
+        for name in rename:
+            if name in OURS:
+                raise ValueError(f"renames '{name}', which always has this name")
+            if keep != "*" and name not in outputs:
+                near = did_you_mean(name, sorted(outputs))
+                raise ValueError(f"names {shown(name)}, which is no output column ({near})")
+        written = [*rename.values(), *OURS, *(outputs - set(rename))]
         twice = sorted({name for name in rename.values() if written.count(name) > 1})
         if twice:
             raise ValueError(f"gives two columns the name {shown(twice[0])}")
         return rename
+
+    @field_validator("sink")
+    @classmethod
+    def _source_is_not_replaced(cls, sink: Sink, info: ValidationInfo) -> Sink:
+        path = getattr(sink, "path", None)
+        source = getattr(info.data.get("source"), "path", None)
+        if path and source and sink.mode == "replace" and Path(path) == Path(source):
+            raise ValueError("is the source: its rows would be replaced by their scores")
+        return sink

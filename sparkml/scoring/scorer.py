@@ -152,7 +152,7 @@ def _plain(value: pa.Scalar) -> Any:
     try:
         plain = value.as_py()
     except (OverflowError, ValueError):  # a date that Python has no place for
-        return str(value.cast(pa.int64(), safe=False))
+        return str(value.value)
     if isinstance(plain, list):
         return [str(v) if isinstance(v, float) and not math.isfinite(v) else v for v in plain]
     return str(plain) if isinstance(plain, float) and not math.isfinite(plain) else plain

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyarrow import fs
 
-from sparkml.errors import SinkNotWritable, SparkMLError
+from sparkml.errors import SinkNotWritable, SparkMLError, masked
 from sparkml.files import open_address
 
 if TYPE_CHECKING:
@@ -106,9 +107,18 @@ def _table(title: str, rows: list[dict[str, Any]]) -> str:
     return "\n".join([title, *(f"  {line}" for line in lines)])
 
 
+_SECRET = re.compile(r"secret|password|token|access[._-]?key", re.IGNORECASE)
+
+
 def config_rows(loaded: Loaded) -> list[tuple[str, str, str]]:
-    """Every resolved value of the config and where it came from; empty defaults are left out."""
-    rows = [(key, _shown(value), origin) for key, value, origin in loaded.rows()]
+    """Every resolved value of the config and where it came from.
+
+    Empty defaults are left out, and what is secret by its key, or a password in an address.
+    """
+    rows = [
+        (key, "***" if _SECRET.search(key) else masked(_shown(value)), origin)
+        for key, value, origin in loaded.rows()
+    ]
     empty = ("null", "{}", "[]")
     return [row for row in rows if row[1] not in empty or row[2] != "default"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from sparkml.errors import ConfigError, SparkMLError, did_you_mean
+from sparkml.errors import ConfigError, SinkNotWritable, SparkMLError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.spark.failures import FROM_SPARK, brief, explained
 from sparkml.spark.progress import watched
@@ -56,7 +56,8 @@ def run(loaded: Loaded, *, report: Reporter) -> Outcome:
         outcome = _run(config, report)
     except Exception as error:
         told = error if isinstance(error, SparkMLError) else SparkMLError(brief(error))
-        write_result(config.result, told)
+        with suppress(SinkNotWritable):  # the error itself is what matters now
+            write_result(config.result, told)
         raise
     finally:
         report.close()

@@ -36,7 +36,6 @@ DEFAULTS = {
     "spark.sql.execution.arrow.maxBytesPerBatch": "16m",
     # The state of a small log is computed by this many tasks; Delta's own default is 50.
     "spark.databricks.delta.snapshotPartitions": "2",
-    "spark.ui.showConsoleProgress": "false",
 }
 """Our settings where the job's config, spark-submit and spark-defaults.conf say nothing else."""
 
@@ -92,7 +91,8 @@ def _given(conf: Mapping[str, str]) -> SparkConf:
     """
     if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:  # noqa: SLF001
         check_java()
-    launch = SparkConf(loadDefaults=False).setAll(list(conf.items()))
+    quiet = {"spark.ui.showConsoleProgress": "false"}  # a shell's default, which a JVM of ours gets
+    launch = SparkConf(loadDefaults=False).setAll(list({**quiet, **conf}.items()))
     SparkContext._ensure_initialized(conf=launch)  # noqa: SLF001 - the only way before a context
     return SparkConf()
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyspark import TaskContext
 
 from sparkml.errors import SinkNotWritable, SparkMLError
+from sparkml.spark.parquet.columns import encoded
 from sparkml.spark.parquet.layout import REPORT_SCHEMA, FileReport, from_text, to_batch
 from sparkml.spark.parquet.writer import write_files
 from sparkml.spark.provenance import COLUMN
@@ -32,6 +33,7 @@ def write_uncommitted(
     Returns a report for each file of each task's successful attempt. Files of attempts that failed
     or were overtaken are nobody's: a vacuum of the table removes them.
     """
+    layout = encoded(layout, COLUMN)
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         context = TaskContext.get()

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def test_every_contender_runs_and_the_table_holds_them(tmp_path):
     """One small round of each; no figure of it means anything."""
     out = tmp_path / "figures.json"
-    options = ["--rows", "8000", "--rounds", "1", "--models", "LR"]
+    options = ["--rows", "8000", "--rounds", "1", "--warm-ups", "0", "--models", "LR"]
 
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.run", *options, "--out", out, "--home", tmp_path],

@@ -219,7 +219,13 @@ def test_a_key_of_another_format_says_whose_it_is(problems):
         ("keep: [a, 3]", "'keep' must hold column names only, not 3"),
         ("keep: {a: b}", "'keep' must be a list of column names"),
         ("rename: {id: wine}", "'rename' gives two columns the name 'wine'"),
-        ("rename: {a: x, b: x}", "'rename' gives two columns the name 'x'"),
+        ("keep: [a, b]\nrename: {a: x, b: x}", "'rename' gives two columns the name 'x'"),
+        (
+            "rename: {iid: x}",
+            "'rename' names 'iid', which is no output column (did you mean 'id'?)",
+        ),
+        ("rename: {error: why}", "'rename' renames 'error', which always has this name"),
+        ("keep: [provenance]", "'keep' names 'provenance', which is the name of an output column"),
         ("max_quarantine: 1.5", "'max_quarantine' must be less than or equal to 1, not 1.5"),
         ("max_quarantine: true", "'max_quarantine' must be a number, not true"),
         ("max_quarantine: .nan", "'max_quarantine' must be"),
@@ -279,6 +285,12 @@ def test_the_error_column_is_ours(problems):
     """A model cannot take the name of the column that tells what went wrong."""
     (found,) = problems(SMALL.replace("  wine:", "  error:"))
     assert found.startswith("'models' 'error' is the column that tells why")
+
+
+def test_a_job_does_not_replace_what_it_reads(problems):
+    """A source that is also the sink would lose every column that is not kept."""
+    (found,) = problems(SMALL.replace("path: out", "path: ./in"))
+    assert found.startswith("'sink' is the source")
 
 
 def test_a_query_over_queries_is_refused(problems):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -65,7 +66,7 @@ def errors(scores: pa.RecordBatch) -> dict[int, str]:
     return {i: e["code"] for i, e in enumerate(column) if e}
 
 
-@pytest.mark.parametrize("kind", ["propagate", "quarantine", "model", "fill"])
+@pytest.mark.parametrize("kind", ["propagate", "quarantine", "model", "fill", "fail"])
 def test_the_laws_hold_under_every_policy(kind):
     """A model of one's own keeps the laws, whatever its nulls do."""
     rows = batch([float(i) for i in range(14, 40)], [0.5] * 26)
@@ -104,6 +105,62 @@ def test_bad_rows_are_found_and_the_others_scored(values):
     assert {i: expected[v] for i, v in enumerate(values) if v in expected} == errors(scores)
     good = [None if v in expected else 2 * v for v in values]
     assert good == scores.column(0).to_pylist()
+
+
+def test_a_model_that_fails_on_everything_is_given_up():
+    """It is not called twice for each of a million rows to find that out."""
+
+    def broken(batch: pa.RecordBatch) -> list[pa.Array]:
+        raise RuntimeError("no weights")
+
+    with pytest.raises(ContractViolation, match="on each of 5,000 rows: RuntimeError"):
+        isolate(broken, batch([1.0] * 20_000), [pa.float64()])
+
+
+def test_a_nan_deep_in_a_score_is_found():
+    """Several outputs have lists of lists of probabilities."""
+
+    class Deep(Doubling):
+        def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
+            x = matrix(batch)[:, 0]
+            return [pa.array([[[1.0], [v]] for v in x], pa.list_(pa.list_(pa.float64())))]
+
+    outputs = (Field(name="probability", type="list<list<double>>"),)
+    signature = Signature(inputs=spec().signature.inputs, outputs=outputs)
+    deep = dataclasses.replace(spec(default=NullPolicy(kind="model")), signature=signature)
+
+    scores = Scorer(deep, Deep())(batch([1.0, float("nan"), 2.0]))
+
+    assert {1: "NON_FINITE_SCORE"} == errors(scores)
+
+
+def test_a_payload_is_json_whatever_the_row_holds():
+    """Infinities, dates beyond Python's and very long texts do not end the job."""
+    inputs = (
+        Field(name="a", type="double"),
+        Field(name="d", type="date32[day]"),
+        Field(name="s", type="string"),
+    )
+    odd = dataclasses.replace(
+        spec(), signature=Signature(inputs=inputs, outputs=spec().signature.outputs)
+    )
+
+    class Refusing(Doubling):
+        def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
+            raise ValueError("no")
+
+    rows = pa.record_batch(
+        {
+            "a": [float("inf"), 1.0],
+            "d": pa.array([10_000_000, 0], pa.int32()).cast(pa.date32()),
+            "s": ["x", "y" * 20_000],
+        }
+    )
+
+    first, second = Scorer(odd, Refusing())(rows).column(1).to_pylist()
+
+    assert {"a": "inf", "d": "10000000", "s": "x"} == json.loads(first["payload"])
+    assert json.loads(second["payload"])["cut"].startswith('{"a": 1.0')
 
 
 def test_one_bad_row_costs_two_calls_a_halving():
