@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparkml.errors import QuarantineLimit
+from sparkml.files import scheme_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,4 +37,4 @@ def check_quarantine(written: Written, limit: float, *, where: str, fate: str) -
 
 def absolute(address: str) -> str:
     """A local path made absolute; an address with a scheme as it is."""
-    return address if "://" in address else str(Path(address).absolute())
+    return address if scheme_of(address) else str(Path(address).absolute())
