@@ -23,6 +23,7 @@ spark:
 sink:
   format: delta
   path: out
+keep: "*"
 """
 
 
@@ -76,7 +77,7 @@ def test_every_value_has_an_origin(load):
 def test_a_value_is_yaml(load):
     """Lists, mappings, numbers and nulls from the command line and the environment."""
     config = load(
-        "keep=[a, b]",
+        "keep=[a, mean.radius]",
         "source.options={mergeSchema: true}",
         "max_quarantine=5e-2",
         "sink.partition.d=2026-11-21",
@@ -84,7 +85,7 @@ def test_a_value_is_yaml(load):
         SPARKML__BATCH_ROWS="100",
         SPARKML__SPARK__CONF="{spark.x: 1}",
     ).config
-    assert config.keep == ("a", "b")
+    assert config.keep == ("a", "mean.radius")
     assert config.source.options == {"mergeSchema": "true"}
     assert (config.max_quarantine, config.batch_rows) == (0.05, 100)
     assert config.sink.partition == {"d": "2026-11-21"}
