@@ -123,6 +123,24 @@ def test_a_missing_column_is_the_last_line_and_the_exit_status(job, entry):
     assert not out.exists()
 
 
+def test_what_spark_submit_says_goes_before_our_own_settings(tmp_path):
+    """Its master and its --conf stand; only what nobody said is ours."""
+    script = tmp_path / "told.py"
+    script.write_text(
+        "from sparkml import build_session\n"
+        "spark = build_session(conf={'spark.sql.shuffle.partitions': '3'})\n"
+        "print(spark.sparkContext.master, *[spark.conf.get(k) for k in (\n"
+        "    'spark.databricks.delta.snapshotPartitions', 'spark.sql.shuffle.partitions',\n"
+        "    'spark.sql.execution.arrow.maxRecordsPerBatch')])\n"
+    )
+    said = ["--master", "local[1]", "--conf", "spark.ui.enabled=false"]
+    said += ["--conf", "spark.databricks.delta.snapshotPartitions=7"]
+
+    done = start([*SUBMIT, *said, str(script)])
+
+    assert "local[1] 7 3 65536" in done.stdout, done.stdout + done.stderr
+
+
 def test_without_java_the_error_says_what_to_install(job, tmp_path):
     """The command finds out before it starts a JVM, and names the way out."""
     home, _ = job
