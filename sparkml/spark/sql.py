@@ -29,8 +29,8 @@ def register_sql(
     `SELECT wine_class(alcohol => a, hue => h, …).prediction FROM t`. Spark itself checks and casts
     the arguments when it analyses the query: a missing one, one too many and one that cannot be
     cast are errors there, and named arguments cannot be put in a wrong order. A fraction for a
-    feature of whole numbers is an error when the query runs. Features that are not
-    required default to NULL. The result is a struct of the model's outputs and `error`.
+    feature of whole numbers is an error when the query runs. Features that are not required default
+    to NULL. The result is a struct of the model's outputs and `error`.
 
     A Python UDF alone takes its arguments by position, whatever they are called, so the function
     wraps one that takes a single struct. Lives as long as the session.
@@ -56,7 +56,8 @@ def register_sql(
 def _whole(name: str, dtype: str) -> str:
     """A whole number out of a parameter that takes any; a fraction is an error, not cut off."""
     said = f"'the model takes whole numbers for {_escaped(name)}'"
-    return f"CAST(IF({name} = FLOOR({name}), {name}, raise_error({said})) AS {dtype})"
+    fits = f"{name} IS NULL OR {name} = FLOOR({name})"
+    return f"CAST(IF({fits}, {name}, raise_error({said})) AS {dtype})"
 
 
 def _escaped(text: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F  # noqa: N812
 from sklearn.ensemble import RandomForestClassifier
 
-from sparkml import register_sql, score_udf
+from sparkml import Field, Signature, register_sql, score_udf
 from sparkml.errors import SignatureError
 from tests.models import rows_of, save, table
 
@@ -102,6 +102,25 @@ def test_sql_casts_arguments_to_the_declared_types(clean_spark, forest):
     got = clean_spark.sql("SELECT updown(a => 1, b => 2.5BD).prediction AS p").collect()
 
     assert model.predict(rows_of((1.0, 2.5))).tolist() == [got[0].p]
+
+
+def test_a_fraction_is_not_cut_off_for_a_whole_number(clean_spark, tmp_path):
+    """Spark would make 2 of 2.7 for a BIGINT parameter; whole numbers and nulls go through."""
+    x = table(60)
+    model = RandomForestClassifier(n_estimators=3, random_state=1).fit(x, x["a"] > 0)
+    whole = Signature(
+        inputs=(Field(name="a", type="int64"), Field(name="b", type="int64", required=False))
+    )
+    spec = save(model, tmp_path, name="whole", signature=whole, nulls="quarantine")
+    register_sql(clean_spark, "whole", spec)
+
+    good = clean_spark.sql("SELECT whole(a => 2.0D, b => 1).prediction AS p").first()
+    bare = clean_spark.sql("SELECT whole(a => null, b => 1).error.code AS c").first()
+
+    assert model.predict(rows_of((2.0, 1.0))).tolist() == [good.p]
+    assert "NULL_INPUT" == bare.c
+    with pytest.raises(PySparkException, match="takes whole numbers for `a`"):
+        clean_spark.sql("SELECT whole(a => 2.7D, b => 1).prediction").collect()
 
 
 def test_registering_again_replaces_and_odd_names_work(clean_spark, forest, tmp_path):
