@@ -57,6 +57,8 @@ def test_a_signal_cancels_the_job_and_stops_spark(tmp_path, number, status, line
         text=True,
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
+        # A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
     )
     with process:
         assert process.stdout.readline() == "running\n"
