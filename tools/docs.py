@@ -11,8 +11,7 @@ import json
 import re
 from itertools import groupby
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
@@ -21,6 +20,7 @@ from sparkml import config, errors
 from sparkml.arrow import CASTS
 from sparkml.config.fields import Section
 from sparkml.config.job import ModelEntry, Registry, SparkSection, Step, Workers
+from sparkml.config.mistakes import members_of
 from sparkml.errors import SparkMLError
 from sparkml.scoring.scorer import ERROR_CODES
 from sparkml.spec import NullPolicy, Signature
@@ -164,7 +164,7 @@ def _meanings(kind: type[Section]) -> dict[str, str]:
 
 def _words(annotation: Any) -> str:
     """The values that an annotation allows, in a few words."""
-    members = [m for m in _members(annotation) if m is not type(None)]
+    members = [m for m in members_of(annotation) if m is not type(None)]
     sections = [m for m in members if isinstance(m, type) and issubclass(m, Section)]
     if sections:
         return "a section"
@@ -185,14 +185,6 @@ def _word(kind: Any) -> str:
     if get_origin(kind) is tuple:
         return "a list of sections" if _sections(kind) else "column names"
     return "a section each" if _sections(kind) else "a mapping"
-
-
-def _members(annotation: Any) -> list[Any]:
-    while hasattr(annotation, "__metadata__"):
-        annotation = get_args(annotation)[0]
-    if get_origin(annotation) in (Union, UnionType):
-        return [inner for member in get_args(annotation) for inner in _members(member)]
-    return [annotation]
 
 
 def _sections(annotation: Any) -> list[type[Section]]:

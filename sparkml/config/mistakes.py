@@ -146,17 +146,17 @@ def _inside(kind: Any, part: str | int) -> list[Any]:
         by_key = {f.alias or name: f.annotation for name, f in kind.model_fields.items()}
         if "format" in by_key and get_args(by_key["format"]) == (part,):
             return [kind]
-        return _members(by_key[part]) if part in by_key else []
+        return members_of(by_key[part]) if part in by_key else []
     arguments = [a for a in get_args(kind) if a is not ...]
-    return _members(arguments[-1]) if arguments else []
+    return members_of(arguments[-1]) if arguments else []
 
 
-def _members(annotation: Any) -> list[Any]:
+def members_of(annotation: Any) -> list[Any]:
     """What an annotation may hold: a union's members, without the wrapping of `Annotated`."""
     while hasattr(annotation, "__metadata__"):
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, UnionType):
-        return [inner for member in get_args(annotation) for inner in _members(member)]
+        return [inner for member in get_args(annotation) for inner in members_of(member)]
     return [annotation]
 
 
@@ -192,7 +192,7 @@ def _missing_fix(loc: tuple[str | int, ...]) -> str:
 def _by_format(section: str) -> dict[str, type[BaseModel]]:
     """The formats of the source or of the sink; nothing elsewhere."""
     union = {"source": Source, "sink": Sink}.get(section)
-    members = _members(union) if union else []
+    members = members_of(union) if union else []
     return {get_args(m.model_fields["format"].annotation)[0]: m for m in members}
 
 
