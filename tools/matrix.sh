@@ -17,8 +17,8 @@ build() { # row python constraints coordinate: the row's environment, its jars, 
     local venv=.venv-matrix/$1 jars=.jars/delta-${4##*:} version_python
     version_python=$(tools/find_python.sh "$2") || return
     [ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$version_python" "$venv" || return
-    "$uv" pip install --quiet --python "$venv/bin/python" -r pyproject.toml --all-extras --group dev \
-        --constraints "tools/matrix/$3" || return
+    "$uv" pip install --quiet --python "$venv/bin/python" -r pyproject.toml --extra all --group dev \
+        --constraints "tools/matrix/$3" --override tools/matrix/unused.txt || return
     "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable . || return
     "$venv/bin/python" tools/delta_jars.py --check "$1" "$jars" ||
         "$venv/bin/python" tools/delta_jars.py "$1" "$jars" --java "$java" || return

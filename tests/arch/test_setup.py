@@ -17,7 +17,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 def entries(lock: Path) -> list[str]:
     """Each locked requirement with its continuation lines, comments left out."""
     lines = [line for line in lock.read_text().splitlines() if not line.lstrip().startswith("#")]
-    return re.sub(r"\s*\\\n\s*", " ", "\n".join(lines)).split("\n")
+    joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
+    return [line for line in joined.split("\n") if line]
 
 
 def locked_versions() -> dict[str, str]:
@@ -26,9 +27,11 @@ def locked_versions() -> dict[str, str]:
 
 
 def wanted() -> list[Requirement]:
-    """What pyproject.toml asks for, every extra and the development group included."""
+    """What pyproject.toml asks for, with the extras that `all` names and the development group."""
     project = PROJECT["project"]
-    extras = [line for extra in project["optional-dependencies"].values() for line in extra]
+    optional = project["optional-dependencies"]
+    named = Requirement(optional["all"][0]).extras
+    extras = [line for extra in named for line in optional[extra]]
     lines = project["dependencies"] + extras + PROJECT["dependency-groups"]["dev"]
     return [Requirement(line) for line in lines + PROJECT["build-system"]["requires"]]
 
