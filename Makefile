@@ -10,10 +10,10 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON VIRTUAL_ENV
 
-.PHONY: help setup demo test lint fmt bench matrix lock clean
+.PHONY: help setup demo test lint fmt notebooks bench matrix lock clean
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 setup:  ## build .venv from the lock, find or install Java, fetch the Delta jars
 	@tools/setup.sh
@@ -29,6 +29,13 @@ lint: setup  ## ruff, mypy and the import contracts; all of them, even if one fa
 
 fmt: setup  ## format, and mend what ruff can mend
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+notebooks: setup  ## build the .ipynb of every notebook, in build/notebooks
+	@mkdir -p build/notebooks
+	@for file in notebooks/*.py; do \
+	    .venv/bin/jupytext --quiet --to ipynb -o "build/notebooks/$$(basename "$${file%.py}").ipynb" "$$file"; \
+	done
+	@ls build/notebooks/*.ipynb
 
 bench: setup  ## measure (BENCH_ARGS="--rows 2000000")
 	@.venv/bin/python -m benchmarks.run $(BENCH_ARGS)

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import limit
+from benchmarks import limit, many_models
 from benchmarks.contenders import CONTENDERS, EMPTY_TASKS, TASK_COSTS
 from benchmarks.data import make_models, model_folder, table_folder
 from benchmarks.table import render
@@ -65,6 +65,7 @@ def bench(
     rounds: Annotated[int, typer.Option(help="Counted runs of each contender.")] = 3,
     warm_ups: Annotated[int, typer.Option(help="Runs before those, not counted.")] = 2,
     models: Annotated[str, typer.Option(help="Comma-separated: LR,GBT,HGB,RF.")] = "LR,GBT,HGB,RF",
+    keys: Annotated[int, typer.Option(help="Keys of the many-model table.")] = 2_000,
     out: Annotated[Path, typer.Option(help="Where the figures go, as JSON.")] = RESULTS,
     home: Annotated[Path, typer.Option(help="Where table and models are kept.")] = HOME,
 ) -> None:
@@ -98,6 +99,7 @@ def bench(
         "seconds": results,
         "ms_per_empty_task": tasks,
     }
+    figures["many_models"] = many_models.measure(home, keys=keys, rounds=rounds, warm_ups=warm_ups)
     out.write_text(json.dumps(figures, indent=2) + "\n")
     print(render(figures))
 

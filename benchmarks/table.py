@@ -10,6 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks import many_models
+
 OURS, DELTA, PEER = "sparkml, no-op sink", "sparkml, into Delta", "mlflow.pyfunc.spark_udf"
 TITLES = {
     "LR": "scaler + logistic",
@@ -47,6 +49,8 @@ def render(figures: dict[str, Any]) -> str:
         f"the label. A task that scores nothing costs, a core: {tasks}."
     )
     lines += ["", note]
+    if "many_models" in figures:
+        lines += ["", many_models.render(figures["many_models"])]
     return "\n".join(lines)
 
 

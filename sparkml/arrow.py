@@ -7,6 +7,7 @@ way round it is an explicit `cast` in the job's steps, where the reader of the c
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import dense, is_list, is_vector, stacked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from sparkml.spec import Signature
 
 EXACT = "exact"
@@ -68,12 +71,16 @@ _SIMPLE = {
     "timestamp_ntz": pa.timestamp("us"), "date32[day]": pa.date32(),
 }  # fmt: skip
 _LIST = re.compile(r"^(?:large_)?list<(?:(?:item|element): )?(.+?)(?: not null)?>$")
+_STRUCT = re.compile(r"^struct<(.+)>$", re.DOTALL)
+_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[<(\[]|[>)\]]|,')
 _DECIMAL = re.compile(r"^decimal(?:128)?\((\d+), ?(-?\d+)\)$")
 _TIMESTAMP = re.compile(r"^timestamp\[(s|ms|us|ns)(?:, tz=([^]]+))?\]$")
 
 
 def to_arrow_type(name: str) -> pa.DataType:
     """The Arrow type that a `Field.type` names, e.g. `double`, `list<double>`, `decimal128(9, 2)`.
+
+    The fields of a struct have their names in JSON's quotes: `struct<"a b": double>`.
 
     Raises:
         SignatureError: no such type.
@@ -82,6 +89,8 @@ def to_arrow_type(name: str) -> pa.DataType:
         return _SIMPLE[name]
     if found := _LIST.match(name):
         return pa.list_(to_arrow_type(found[1]))
+    if found := _STRUCT.match(name):
+        return pa.struct(list(_struct_fields(found[1])))
     if found := _DECIMAL.match(name):
         return pa.decimal128(int(found[1]), int(found[2]))
     if found := _TIMESTAMP.match(name):
@@ -93,6 +102,39 @@ def to_arrow_type(name: str) -> pa.DataType:
         raise SignatureError(
             f"unknown type '{name}'", where="signature", fix=did_you_mean(name, known)
         ) from None
+
+
+def struct_type(fields: Iterable[tuple[str, str]]) -> str:
+    """The name of a struct's type, from its fields' names and their types' names."""
+    named = (f"{json.dumps(name, ensure_ascii=False)}: {dtype}" for name, dtype in fields)
+    return f"struct<{', '.join(named)}>"
+
+
+def _struct_fields(text: str) -> Iterator[pa.Field]:
+    """The fields of `"name": type, …`; a comma in a name or in a type parts nothing."""
+    start, depth = 0, 0
+    for mark in [*_MARK.finditer(text), None]:
+        if mark is None or (mark[0] == "," and not depth):
+            yield _struct_field(text[start : mark.start() if mark else None].strip())
+            start = mark.end() if mark else 0
+        elif mark[0] in "<([":
+            depth += 1
+        elif mark[0] in ">)]":
+            depth -= 1
+
+
+def _struct_field(text: str) -> pa.Field:
+    try:
+        name, end = json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError:
+        name, end = None, 0
+    if not isinstance(name, str) or text[end : end + 1] != ":":
+        raise SignatureError(
+            f"a struct cannot have the field {text}",
+            where="signature",
+            fix='write struct<"name": double, …>',
+        )
+    return pa.field(name, to_arrow_type(text[end + 1 :].strip()))
 
 
 def input_schema(signature: Signature) -> pa.Schema:
@@ -218,7 +260,7 @@ def cast(column: pa.Array, target: pa.DataType) -> pa.Array:
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if is_vector(column.type):
-        return dense(column)
+        column = dense(column)
     if column.type == target:
         return column
     return pc.cast(column, target, safe=False)

@@ -5,25 +5,20 @@ Help and configuration errors need no JVM: whatever needs one is imported when a
 
 from __future__ import annotations
 
-import contextlib
+import importlib
 import json as jsonlib
-import os
-import signal
 import sys
-import tempfile
-import traceback
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparkml.errors import ConfigError, SparkMLError
+from sparkml.errors import ConfigError
+from sparkml.last_line import last_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-INTERRUPTED, TERMINATED = 130, 143
 USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 """What Typer raises for a wrong command line: the base of its public exceptions."""
 
@@ -76,8 +71,18 @@ class Door:
     owns_terminal: bool = True
 
 
-class Terminated(BaseException):
-    """SIGTERM arrived; like KeyboardInterrupt, it passes every `except Exception`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a command runs: its configuration's class, and the module whose `run` is its story."""
+
+    config: str
+    module: str
+
+
+SCORE = Job(config="JobConfig", module="sparkml.spark.run")
+FEATURES = Job(config="FeaturesConfig", module="sparkml.spark.features_job")
+TRAIN = Job(config="TrainConfig", module="sparkml.spark.train")
+TRAIN_MANY = Job(config="TrainManyConfig", module="sparkml.spark.train_many_job")
 
 
 def _print_version(wanted: bool) -> None:  # typer calls it with the flag's value
@@ -112,9 +117,10 @@ def score(
 
     Values: defaults, then FILE, then the environment (SPARKML__SINK__PATH=out), then --set.
     """
-    door = context.obj or Door()
-    with _last_line(debug=debug):
-        _score(config, sets or [], plan=plan, json=json, quiet=door.owns_terminal and not verbose)
+    if plan:
+        plan_(context, config, sets=sets, json=json, debug=debug, verbose=verbose)
+    else:
+        _job(SCORE, context, config, sets, json=json, debug=debug, verbose=verbose)
 
 
 @app.command(name="plan", epilog=EXIT_STATUSES)
@@ -128,113 +134,109 @@ def plan_(
     verbose: Verbose = False,
 ) -> None:
     """Say what `score` would do, and do none of it."""
-    score(context, config, sets=sets, plan=True, json=json, debug=debug, verbose=verbose)
+    door = context.obj or Door()
+    with last_line(debug=debug):
+        _plan(config, sets, json=json, quiet=door.owns_terminal and not verbose)
 
 
-def _score(config: str, sets: list[str], *, plan: bool, json: bool, quiet: bool) -> None:
+@app.command(epilog=EXIT_STATUSES)
+def features(
+    context: typer.Context,
+    config: Config,
+    *,
+    sets: Sets = None,
+    json: Json = False,
+    debug: Debug = False,
+    verbose: Verbose = False,
+) -> None:
+    """Compute features of a table into another, without a model."""
+    _job(FEATURES, context, config, sets, json=json, debug=debug, verbose=verbose)
+
+
+@app.command(epilog=EXIT_STATUSES)
+def train(
+    context: typer.Context,
+    config: Config,
+    *,
+    sets: Sets = None,
+    json: Json = False,
+    debug: Debug = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train a model on a table, measure it on held-out rows and register it."""
+    _job(TRAIN, context, config, sets, json=json, debug=debug, verbose=verbose)
+
+
+@app.command(epilog=EXIT_STATUSES)
+def train_many(
+    context: typer.Context,
+    config: Config,
+    *,
+    sets: Sets = None,
+    json: Json = False,
+    debug: Debug = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train one model per key of a table, stored as one artifact."""
+    _job(TRAIN_MANY, context, config, sets, json=json, debug=debug, verbose=verbose)
+
+
+def _job(
+    job: Job,
+    context: typer.Context,
+    config: str,
+    sets: list[str] | None,
+    *,
+    json: bool,
+    debug: bool,
+    verbose: bool,
+) -> None:
+    """Run a job's story and tell its outcome."""
+    door = context.obj or Door()
+    with last_line(debug=debug):
+        from sparkml import config as kinds
+        from sparkml.terminal import Terminal, print_summary, spark_log
+
+        loaded: Any = kinds.load_as(getattr(kinds, job.config), config, sets=sets or [])
+        with spark_log(quiet=door.owns_terminal and not verbose):
+            from sparkml.spark.interruptible import interruptible
+
+            story: Any = importlib.import_module(job.module)
+            with Terminal() as terminal:
+                outcome = interruptible(lambda: story.run(loaded, report=terminal))
+            if json:
+                print(_as_json(outcome.to_json()))
+            else:
+                print_summary(outcome.summary_rows(), getattr(outcome, "sample", ()))
+
+
+def _plan(config: str, sets: list[str] | None, *, json: bool, quiet: bool) -> None:
     from sparkml.config import load_config
-    from sparkml.terminal import Terminal, print_summary
+    from sparkml.terminal import spark_log
 
-    loaded = load_config(config, sets=sets)
-    with _spark_log(quiet=quiet):
+    loaded = load_config(config, sets=sets or [])
+    with spark_log(quiet=quiet):
         from sparkml.spark import run
         from sparkml.spark.interruptible import interruptible
 
-        if plan:
-            planned = interruptible(lambda: run.plan(loaded))
-            print(_as_json(planned.to_json()) if json else planned.text())
-            return
-        with Terminal() as terminal:
-            outcome = interruptible(lambda: run.run(loaded, report=terminal))
-        if json:
-            print(_as_json(outcome.to_json()))
-        else:
-            print_summary(outcome.summary_rows(), outcome.sample)
+        planned = interruptible(lambda: run.plan(loaded))
+        print(_as_json(planned.to_json()) if json else planned.text())
 
 
 def _as_json(values: dict[str, Any]) -> str:
     return jsonlib.dumps(values, indent=2, ensure_ascii=False, default=str)
 
 
-@contextlib.contextmanager
-def _spark_log(*, quiet: bool) -> Iterator[None]:
-    """Spark's own output in a file that is gone after a success and named after a failure."""
-    if not quiet:
-        yield
-        return
-    from sparkml.terminal import quiet_children
-
-    # MLflow's records then reach the root logger, and with it the log, not a handler on stderr.
-    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
-    handle, name = tempfile.mkstemp(prefix="sparkml-", suffix=".log")
-    os.close(handle)
-    log = Path(name)
-    try:
-        with quiet_children(log):
-            yield
-    except BaseException:
-        if log.stat().st_size:
-            print(f"Spark's log: {log}", file=sys.stderr)
-        else:
-            log.unlink()
-        raise
-    log.unlink()
-
-
-@contextlib.contextmanager
-def _last_line(*, debug: bool) -> Iterator[None]:
-    """Any error of the block as one last line on stderr, and the process's exit status."""
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    except SparkMLError as error:
-        _fail(error.line(), error.exit_status, debug=debug, above=_problems(error))
-    except BrokenPipeError:
-        # Whoever read what we print has gone (`| head`); the run had ended before it was printed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        line = "ERROR INTERRUPTED: stopped by Ctrl-C before the run had ended"
-        _fail(line, INTERRUPTED, debug=debug)
-    except Terminated:
-        line = "ERROR TERMINATED: stopped by SIGTERM before the run had ended"
-        _fail(line, TERMINATED, debug=debug)
-    except Exception as error:  # noqa: BLE001  # the one place where everything ends
-        said = str(error).strip().splitlines()
-        what = f"{type(error).__name__}: {said[0][:500]}" if said else type(error).__name__
-        unexpected = SparkMLError(what, fix="run it again with --debug to see the traceback")
-        _fail(unexpected.line(), unexpected.exit_status, debug=debug)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(_number: int, _frame: object) -> None:
-    raise Terminated
-
-
-def _problems(error: SparkMLError) -> tuple[str, ...]:
-    several = isinstance(error, ConfigError) and len(error.problems) > 1
-    return error.problems if several and isinstance(error, ConfigError) else ()
-
-
-def _fail(line: str, status: int, *, debug: bool, above: Sequence[str] = ()) -> NoReturn:
-    sys.stdout.flush()  # under spark-submit both streams are one
-    if debug:
-        traceback.print_exc()
-    for problem in above:
-        print(problem, file=sys.stderr)
-    print(line, file=sys.stderr, flush=True)
-    raise SystemExit(status) from None
-
-
-def driver(argv: Sequence[str]) -> int:
-    """The exit status of `score` with these arguments: the whole of `jobs/score.py`.
+def driver(argv: Sequence[str], *, command: str = "score") -> int:
+    """The exit status of a command with these arguments: the whole of `jobs/score.py`.
 
     For a driver that spark-submit started: nothing is redirected, because the JVM is older than
     Python there and owns the streams.
     """
     group = typer.main.get_command(app)
-    command = group.commands["score"]  # type: ignore[attr-defined]  # it is a group: two commands
-    return _status(command.main, list(argv), prog_name="score.py", obj=Door(owns_terminal=False))
+    chosen = group.commands[command]  # type: ignore[attr-defined]  # it is a group of commands
+    door = Door(owns_terminal=False)
+    return _status(chosen.main, list(argv), prog_name=f"{command.replace('-', '_')}.py", obj=door)
 
 
 def main() -> None:

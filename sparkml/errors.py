@@ -15,7 +15,8 @@
     │   ├── SignatureUnknown      neither model nor caller says which columns it takes
     │   ├── ModelUnreadable       the flavor could not open the files
     │   ├── EnvironmentMismatch   libraries differ from those it was trained with
-    │   └── ContractViolation     the model returned something other than it declared
+    │   ├── ContractViolation     the model returned something other than it declared
+    │   └── NotFitted             too many models could not be fitted
     ├── QuarantineLimit        5  too many rows could not be scored
     ├── SinkError              6  the output cannot be written
     │   ├── SinkNotWritable       no permission, no such bucket, a file in the way
@@ -197,6 +198,12 @@ class ContractViolation(ModelError, RuntimeError):
     """The model returned another number of rows, or other types, than it declared."""
 
     code = "MODEL_CONTRACT"
+
+
+class NotFitted(ModelError, RuntimeError):
+    """The fit of more keys failed than `max_failed` allows; nothing is stored."""
+
+    code = "MODEL_NOT_FITTED"
 
 
 class QuarantineLimit(SparkMLError, RuntimeError):

@@ -6,13 +6,14 @@ import contextlib
 import logging
 import os
 import sys
+import tempfile
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from rich.progress import Progress, TaskID
 
@@ -103,6 +104,29 @@ def _live_line() -> tuple[Progress, TaskID]:
     task = line.add_task("starting", total=None, count="")
     line.start()
     return line, task
+
+
+@contextlib.contextmanager
+def spark_log(*, quiet: bool) -> Iterator[None]:
+    """Spark's own output in a file that is gone after a success and named after a failure."""
+    if not quiet:
+        yield
+        return
+    # MLflow's records then reach the root logger, and with it the log, not a handler on stderr.
+    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
+    handle, name = tempfile.mkstemp(prefix="sparkml-", suffix=".log")
+    os.close(handle)
+    log = Path(name)
+    try:
+        with quiet_children(log):
+            yield
+    except BaseException:
+        if log.stat().st_size:
+            print(f"Spark's log: {log}", file=sys.stderr)
+        else:
+            log.unlink()
+        raise
+    log.unlink()
 
 
 @contextlib.contextmanager

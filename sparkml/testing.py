@@ -145,6 +145,11 @@ def assert_same(got: pa.Array, expected: pa.Array, *, rtol: float, law: str) -> 
         assert pc.list_value_length(got).equals(pc.list_value_length(expected)), f"{law}: lengths"
         assert_same(got.flatten(), expected.flatten(), rtol=rtol, law=law)
         return
+    if pa.types.is_struct(got.type):
+        assert got.is_null().equals(expected.is_null()), f"{law}: nulls differ"
+        for field, ours, theirs in zip(got.type, got.flatten(), expected.flatten(), strict=True):
+            assert_same(ours, theirs, rtol=rtol, law=f"{law}.{field.name}")
+        return
     if not pa.types.is_floating(got.type):
         assert got.equals(expected), f"{law}: differs"
         return

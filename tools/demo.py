@@ -15,12 +15,19 @@ from pathlib import Path
 from rich.console import Console
 
 from sparkml.terminal import quiet_children
-from tools.demo_models import ALIAS, MODELS, Trained, register
+from tools.bank import bank_table
+from tools.demo_models import ALIAS, MODELS, Trained, as_png, register
 
 HOME = Path(".demo")
 REGISTRY = HOME / "mlflow.db"
 TABLES = HOME / "tables"
-CONFIG = "conf/score.wine.yaml"
+TRAIN = ["sparkml", "train", "--config", "conf/train.bank_sklearn.yaml"]
+SHOWN = (
+    ["spark-submit", "jobs/score.py", "--config", "conf/score.wine.yaml"],
+    ["sparkml", "score", "--config", "conf/score.bank.yaml"],
+)
+"""What the demo runs each time, as a user would: a table in Delta, a CSV file with features."""
+
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -29,28 +36,41 @@ def main() -> int:
     began = time.monotonic()
     if not (HOME / "ready").exists():
         HOME.mkdir(exist_ok=True)
-        console.print("training three models and registering them in .demo/mlflow.db …")
+        console.print("training four models and registering them in .demo/mlflow.db …")
         log = HOME / "prepare.log"
         with log.open("a") as said, quiet_children(log):
             shown = Console(highlight=False, soft_wrap=True, file=sys.stdout)
             with redirect_stdout(said), redirect_stderr(said):  # MLflow tells what it does
                 prepare(shown)
-    command = ["spark-submit", "jobs/score.py", "--config", CONFIG]
-    console.print(f"\n[bold]$ {' '.join(command)}[/bold]\n")
-    log = HOME / "spark-submit.log"
-    with log.open("wb") as stderr:
-        status = subprocess.run(command, stderr=stderr, check=False).returncode
-    if status:
-        console.print(f"\nthe job failed with status {status}; Spark's own log is in {log}")
-        return status
+        if status := start(TRAIN, log):
+            return status
+        console.print(
+            "trained bank and registered it as bank@champion: conf/train.bank_sklearn.yaml"
+        )
+        (HOME / "ready").touch()
+    for command in SHOWN:
+        console.print(f"\n[bold]$ {' '.join(command)}[/bold]\n")
+        if status := start(command, None):
+            return status
     console.print(
         f"\ndone in {time.monotonic() - began:.0f} s. Next:\n"
         "  . .venv/bin/activate\n"
         "  sparkml plan  --config conf/score.breast_cancer.yaml\n"
-        "  sparkml score --config conf/score.breast_cancer.yaml\n"
-        "  sparkml score --config conf/score.digits.yaml --set sink.path=.demo/scores/digits2\n"
+        "  sparkml score --config conf/score.digits_png.yaml\n"
+        "  sparkml features --config conf/features.bank.yaml\n"
     )
     return 0
+
+
+def start(command: list[str], output: Path | None) -> int:
+    """Run a command; its exit status. Spark's log goes to a file, what it prints to `output`."""
+    log = output or HOME / "spark-submit.log"
+    with log.open("ab") as said:
+        stdout = said if output else None
+        status = subprocess.run(command, stdout=stdout, stderr=said, check=False).returncode
+    if status:
+        console.print(f"\n{' '.join(command)} failed with status {status}; its log is in {log}")
+    return status
 
 
 def prepare(console: Console) -> None:
@@ -63,7 +83,10 @@ def prepare(console: Console) -> None:
             f"{type(one.model).__name__} on {len(one.features):,} rows × {one.features.shape[1]}"
         )
     write_tables(trained, console)
-    (HOME / "ready").touch()
+    table = bank_table(into=HOME / "bank.csv")
+    if table.parent != HOME:
+        (HOME / "bank.csv").unlink(missing_ok=True)
+        (HOME / "bank.csv").symlink_to(table)
 
 
 def write_tables(trained: list[Trained], console: Console) -> None:
@@ -79,6 +102,11 @@ def write_tables(trained: list[Trained], console: Console) -> None:
         # Names such as «mean radius» are legal in a Delta table with column mapping alone.
         writer.option("delta.columnMapping.mode", "name").save(str(path))
         console.print(f"wrote {path}: {len(table):,} rows")
+    digits = next(one for one in trained if one.name == "digits")
+    images = spark.createDataFrame(
+        list(enumerate(as_png(digits.features))), "id BIGINT, image BINARY"
+    )
+    images.coalesce(1).write.format("delta").mode("overwrite").save(str(TABLES / "digits_png"))
     spark.stop()
 
 

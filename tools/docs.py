@@ -18,12 +18,24 @@ from pydantic_core import PydanticUndefined
 from benchmarks.table import render
 from sparkml import config, errors
 from sparkml.arrow import CASTS
+from sparkml.config.features import FeaturesConfig
 from sparkml.config.fields import Section
 from sparkml.config.job import ModelEntry, Registry, SparkSection, Step, Workers
 from sparkml.config.mistakes import members_of
+from sparkml.config.train import (
+    Evaluate,
+    Register,
+    SklearnModel,
+    SparkModel,
+    Split,
+    Tracking,
+    TrainConfig,
+)
+from sparkml.config.train_many import GlobalModel, KeyModel, TrainManyConfig
 from sparkml.errors import SparkMLError
 from sparkml.scoring.scorer import ERROR_CODES
 from sparkml.spec import NullPolicy, Signature
+from tools.features_page import features
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -72,6 +84,36 @@ def configuration() -> str:
     return "\n\n".join(_section(title, kinds) for title, kinds in sections)
 
 
+def training() -> str:
+    """Every key of a training job; the sections that it shares with a scoring job stand there."""
+    return "\n\n".join(
+        [
+            _section("The job", [TrainConfig]),
+            _section("model", [SparkModel, SklearnModel]),
+            _section("split", [Split]),
+            _section("evaluate", [Evaluate]),
+            _section("registry", [Tracking]),
+            _section("register", [Register]),
+        ]
+    )
+
+
+def train_many() -> str:
+    """Every key of a job that trains a model per key."""
+    return "\n\n".join(
+        [
+            _section("The job", [TrainManyConfig]),
+            _section("model", [KeyModel]),
+            _section("global_model", [GlobalModel]),
+        ]
+    )
+
+
+def features_job() -> str:
+    """Every key of a feature job."""
+    return _section("The job", [FeaturesConfig])
+
+
 def casts() -> str:
     """What a column's type may become, and what that costs."""
     rows = [
@@ -100,12 +142,19 @@ def row_errors() -> str:
     return _table(("`error.code`", "what it means"), rows)
 
 
+SHARED = {name: f"configuration.md#{name}" for name in ("source", "sink")}
+"""Where the sections stand that several pages link to."""
+
 MADE: dict[str, Callable[[], str]] = {
     "benchmark": benchmark,
     "configuration": configuration,
     "casts": casts,
     "error_codes": error_codes,
+    "features": features,
+    "features_job": features_job,
     "row_errors": row_errors,
+    "train_many": train_many,
+    "training": training,
 }
 """The name in a marker -> what stands behind it."""
 
@@ -114,14 +163,15 @@ def _section(title: str, kinds: Sequence[type[Section]]) -> str:
     rows: dict[tuple[str, ...], list[str]] = {}
     for kind in kinds:
         for key, value, default, meaning in _keys(kind):
-            rows.setdefault((key, value, default, meaning), []).append(_format(kind))
+            rows.setdefault((key, value, default, meaning), []).append(_tag(kind)[1])
     if len(kinds) == 1:
         about = [_first_line(kinds[0])]
         table = _table(("key", "value", "default", "meaning"), rows)
     else:
-        about = [f"- `format: {_format(kind)}`: {_first_line(kind)}" for kind in kinds]
+        about = [f"- `{': '.join(_tag(kind))}`: {_first_line(kind)}" for kind in kinds]
         told = [(key, _of(of, kinds), *rest) for (key, *rest), of in rows.items()]
-        table = _table(("key", "formats", "value", "default", "meaning"), told)
+        head = ("key", f"{_tag(kinds[0])[0]}s", "value", "default", "meaning")
+        table = _table(head, told)
     name = title if title == "The job" else f"`{title}`"
     return "\n".join([f"## {name}", "", *about, "", table])
 
@@ -130,20 +180,24 @@ def _of(formats: list[str], kinds: Sequence[type[Section]]) -> str:
     return "all" if len(formats) == len(kinds) else ", ".join(formats)
 
 
-def _format(kind: type[Section]) -> str:
-    known = kind.model_fields.get("format")
-    return str(get_args(known.annotation)[0]) if known else ""
+def _tag(kind: type[Section]) -> tuple[str, str]:
+    """The key whose one value tells this section from its siblings, and that value."""
+    for key in ("format", "flavor"):
+        known = kind.model_fields.get(key)
+        if known and get_origin(known.annotation) is Literal:
+            return key, str(get_args(known.annotation)[0])
+    return "", ""
 
 
 def _keys(kind: type[Section]) -> Iterable[tuple[str, str, str, str]]:
     meanings = _meanings(kind)
     for name, known in kind.model_fields.items():
-        if name == "format":
+        if name == _tag(kind)[0]:
             continue
         inner = _sections(known.annotation)
         meaning = meanings.get(name) or " ".join(_first_line(k) for k in inner[:1])
         if len(inner) > 1 and name not in meanings:
-            meaning = f"See [below](#{name})."
+            meaning = f"See [{name}]({SHARED.get(name, f'#{name}')})."
         yield f"`{known.alias or name}`", _words(known.annotation), _default(known), meaning
 
 

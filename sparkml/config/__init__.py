@@ -1,6 +1,9 @@
-"""What a scoring job is: `JobConfig`, and `load_config`, which reads one and keeps the origins.
+"""What a job is: `JobConfig`, `TrainConfig`, and what reads one and keeps the origins.
 
-    job.py        the shape: one frozen model per section
+    job.py        the shape of a scoring job: one frozen model per section
+    features.py   the shape of a job that computes features and scores nothing
+    train.py      the shape of a training job
+    train_many.py the shape of a job that trains a model per key
     sources.py    where rows come from
     sinks.py      where scores go
     signature.py  a signature as text or as a mapping, and the null policies
@@ -13,8 +16,9 @@
 Importing it costs about 0.1 s and needs neither NumPy, Arrow, Spark nor MLflow.
 """
 
+from sparkml.config.features import FeaturesConfig
 from sparkml.config.job import JobConfig, ModelEntry, Registry, SparkSection, Step, Workers
-from sparkml.config.layers import Loaded, load_config
+from sparkml.config.layers import Loaded, load_as, load_config
 from sparkml.config.sinks import CsvSink, DeltaSink, ParquetSink, Sink, TableSink
 from sparkml.config.sources import (
     CsvSource,
@@ -25,12 +29,15 @@ from sparkml.config.sources import (
     SqlSource,
     TableSource,
 )
+from sparkml.config.train import TrainConfig
+from sparkml.config.train_many import TrainManyConfig
 
 __all__ = [
     "CsvSink",
     "CsvSource",
     "DeltaSink",
     "DeltaSource",
+    "FeaturesConfig",
     "JobConfig",
     "Loaded",
     "ModelEntry",
@@ -45,6 +52,9 @@ __all__ = [
     "Step",
     "TableSink",
     "TableSource",
+    "TrainConfig",
+    "TrainManyConfig",
     "Workers",
+    "load_as",
     "load_config",
 ]

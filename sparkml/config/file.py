@@ -9,6 +9,7 @@ from sparkml.config.yaml_text import BadYaml, Document, read_yaml
 from sparkml.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path as File
 
 MAX_BYTES = 1_000_000
@@ -27,8 +28,8 @@ def config_error(problems: list[Problem], name: str) -> ConfigError:
     return ConfigError(what, where=name, fix=fix, problems=lines)
 
 
-def read_file(file: File) -> Document:
-    """The mapping in a YAML file.
+def read_file(file: File, *, keys: Sequence[str]) -> Document:
+    """The mapping in a YAML file, which must have these keys.
 
     Raises:
         ConfigError: there is no such file (the near names in its folder are told), it cannot be
@@ -38,10 +39,11 @@ def read_file(file: File) -> Document:
         document = read_yaml(_text(file))
     except BadYaml as error:
         raise _alone(error.what, f"{file}:{error.line}", error.fix) from error
+    needed = f"{', '.join(keys[:-1])} and {keys[-1]}"
     if document.value is None:
-        raise _alone("the file is empty", str(file), "a job has models, source, key and sink")
+        raise _alone("the file is empty", str(file), f"a job has {needed}")
     if not isinstance(document.value, dict):
-        fix = "write a mapping of keys to values: models, source, key and sink"
+        fix = f"write a mapping of keys to values: {needed}"
         raise _alone("the file holds no mapping", f"{file}:1", fix)
     return document
 

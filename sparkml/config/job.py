@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, fi
 from sparkml.config.fields import (
     AsTuple,
     Free,
+    Names,
     Options,
     Section,
     SomeNames,
@@ -46,6 +47,9 @@ class ModelEntry(Section):
     """Per input column; the key `"*"` is the default. Null leaves it to the model's own."""
     signature: Annotated[Signature | None, BeforeValidator(parse_signature)] = None
     """The columns it takes and gives, when the model itself does not say."""
+    outputs: Names = ()
+    """Which of its outputs to give, by name, `margin`, `leaf` and `contributions` among them where
+    it has them; empty for its usual ones."""
     params: Free = Field(default_factory=dict)
     """Passed to a pyfunc model's `predict`."""
     model_config_: Free = Field(default_factory=dict, alias="model_config")
@@ -67,7 +71,11 @@ class Step(Section):
     column: Text
     """The column's name."""
     expr: Text
-    """A Spark SQL expression over the source's columns and those of earlier steps."""
+    """A Spark SQL expression over the source's columns and those of earlier steps; it may call any
+    feature of docs/features.md."""
+    encoding: Text | None = None
+    """The JSON file of a fitted encoding, which `expr` may call by the name of this column:
+    `{column: city_rate, encoding: city_rate.json, expr: city_rate(city)}`."""
 
 
 class SparkSection(Section):
@@ -86,7 +94,8 @@ class Workers(Section):
     """Removes Spark's per-task costs in workers that our entry points start."""
 
 
-def _keep(value: object) -> tuple[str, ...] | Literal["*"]:
+def kept(value: object) -> tuple[str, ...] | Literal["*"]:
+    """The names of columns, or `"*"` for all."""
     return "*" if value == "*" else parse_names(value)
 
 
@@ -108,7 +117,7 @@ class JobConfig(Section):
     steps: Annotated[tuple[Step, ...], AsTuple] = ()
     key: SomeNames
     """The columns that tell a row from every other; always written."""
-    keep: Annotated[tuple[str, ...] | Literal["*"], BeforeValidator(_keep)] = ()
+    keep: Annotated[tuple[str, ...] | Literal["*"], BeforeValidator(kept)] = ()
     """Further input columns to write; `"*"` is all of them."""
     rename: Mapping[Text, Text] = Field(default_factory=dict)
     """Output column → the name under which it is written."""

@@ -7,16 +7,21 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path as File
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
+from typing_extensions import TypeVar
+
+from sparkml.config.fields import Section
 from sparkml.config.file import Problem, config_error, read_file
-from sparkml.config.mistakes import check, dotted
+from sparkml.config.job import JobConfig
+from sparkml.config.mistakes import check, dotted, required_keys
 from sparkml.config.yaml_text import BadYaml, Path, paths, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sparkml.config.job import JobConfig
+Config = TypeVar("Config", bound=Section, default=JobConfig)
+"""What a file describes: a scoring job where nothing else is said."""
 
 ENVIRONMENT = "SPARKML__"
 _PART = re.compile(r'\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^.="\s][^.="]*?))\s*(?=[.=])')
@@ -24,14 +29,14 @@ _NOT_YAML = tuple("*&!|>%@`,#")  # none of them starts a plain value in YAML; `k
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(Generic[Config]):
     """A configuration, and where each of its values came from.
 
     `origins` maps a dotted key to `default`, `conf/score.wine.yaml:12`,
     `environment SPARKML__SINK__PATH` or `--set`.
     """
 
-    config: JobConfig
+    config: Config
     origins: Mapping[str, str]
 
     def rows(self) -> list[tuple[str, Any, str]]:
@@ -46,9 +51,21 @@ def load_config(
     sets: Iterable[str] = (),
     env: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """The job that a YAML file describes, changed by the environment and by `--set`.
+    """The scoring job that a YAML file describes: `load_as(JobConfig, path, …)`."""
+    return load_as(JobConfig, path, sets=sets, env=env)
+
+
+def load_as(
+    kind: type[Config],
+    path: str | os.PathLike[str],
+    *,
+    sets: Iterable[str] = (),
+    env: Mapping[str, str] | None = None,
+) -> Loaded[Config]:
+    """What a YAML file describes, changed by the environment and by `--set`.
 
     Args:
+        kind: what it is: `JobConfig`, `TrainConfig`.
         path: the YAML file, at most 1 MB.
         sets: `a.b=value` each; the value is YAML and replaces what stood at the key. A key with a
             dot in it is quoted: `rename."mean.radius"=x`.
@@ -62,10 +79,10 @@ def load_config(
         ConfigError: the file cannot be read, or any value is wrong; `problems` holds every one.
     """
     layers = _Layers(name=os.fspath(path))
-    layers.add_file(File(path))
+    layers.add_file(File(path), keys=required_keys(kind))
     layers.add_environment(os.environ if env is None else env)
     layers.add_sets(sets)
-    config, mistakes = check(layers.tree)
+    config, mistakes = check(kind, layers.tree)
     for mistake in mistakes:
         layers.problem(mistake.what, layers.origin(mistake.at), mistake.fix)
     if config is None or layers.problems:
@@ -108,8 +125,8 @@ class _Layers:
         found = [self.origins[path[:end]] for end in ends if path[:end] in self.origins]
         return found[0] if found else "default"
 
-    def add_file(self, file: File) -> None:
-        document = read_file(file)
+    def add_file(self, file: File, *, keys: Sequence[str]) -> None:
+        document = read_file(file, keys=keys)
         for path, line, first in document.twice:
             fix = f"keep one; the other is on line {first}"
             self.problem(f"the key '{dotted(path)}' stands twice", f"{file}:{line}", fix)

@@ -6,20 +6,23 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from sparkml.config.fields import shown
-from sparkml.config.job import JobConfig
-from sparkml.config.sinks import Sink
-from sparkml.config.sources import Source
+from sparkml.config.fields import Section, shown
 from sparkml.errors import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sparkml.config.yaml_text import Path
+
+    Root = type[BaseModel]
+    Config = TypeVar("Config", bound=Section)
+
+TAGS = ("format", "flavor")
+"""The keys that tell which of several sections one is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,25 +34,32 @@ class Mistake:
     fix: str = ""
 
 
-def check(data: Mapping[str, Any]) -> tuple[JobConfig | None, list[Mistake]]:
-    """The configuration that `data` holds, or every mistake in it.
+def check(root: type[Config], data: Mapping[str, Any]) -> tuple[Config | None, list[Mistake]]:
+    """The configuration that `data` holds, or every mistake in it; `root` is what it should be.
 
     A misspelt `format` hides what else is wrong in its section, so the section is checked again as
     the format that was probably meant.
     """
     try:
-        return JobConfig.model_validate(data), []
+        return root.model_validate(data), []
     except ValidationError as error:
         found = error.errors(include_url=False)
-    guessed, sure = _guess_formats(data, found)
+    guessed, sure = _guess_formats(root, data, found)
     if not sure:
-        return None, [_mistake(e) for e in found]
-    formats = [_mistake(e) for e in sure]
+        return None, [_mistake(root, e) for e in found]
+    formats = [_mistake(root, e) for e in sure]
     try:
-        JobConfig.model_validate(guessed)
+        root.model_validate(guessed)
     except ValidationError as error:
-        formats += [_mistake(e) for e in error.errors(include_url=False)]
+        formats += [_mistake(root, e) for e in error.errors(include_url=False)]
     return None, formats
+
+
+def required_keys(section: Root) -> list[str]:
+    """The keys that a section must have, its own before those that it shares with its siblings."""
+    fields = section.model_fields.items()
+    needed = [f.alias or name for name, f in fields if f.is_required()]
+    return sorted(needed, key=_keys(section).index)
 
 
 def dotted(path: Path) -> str:
@@ -84,19 +94,20 @@ _FIXES: dict[Path, str] = {
 }
 
 
-def _mistake(error: Any) -> Mistake:  # noqa: PLR0911  # one return per kind of error
+def _mistake(root: Root, error: Any) -> Mistake:  # noqa: PLR0911  # one return per kind of error
     kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
-    at = _path(error["loc"], kind)
+    at = _path(root, error["loc"], kind)
     key = dotted(at)
     if kind == "extra_forbidden":
-        return Mistake(at=at, what=f"unknown key '{key}'", fix=_near_key(error["loc"]))
+        return Mistake(at=at, what=f"unknown key '{key}'", fix=_near_key(root, error["loc"]))
     if kind == "missing":
-        return Mistake(at=at[:-1], what=f"'{key}' is missing", fix=_missing_fix(error["loc"]))
+        fix = _missing_fix(root, error["loc"])
+        return Mistake(at=at[:-1], what=f"'{key}' is missing", fix=fix)
     if kind == "union_tag_not_found":
-        fix = f"one of {', '.join(_formats(at))}"
-        return Mistake(at=at, what=f"'{key}.format' is missing", fix=fix)
+        fix = f"one of {', '.join(_formats(root, at))}"
+        return Mistake(at=at, what=f"'{key}.{_tag(root, at)}' is missing", fix=fix)
     if kind == "union_tag_invalid":
-        return _not_one_of(_formats(at), context["tag"], (*at, "format"))
+        return _not_one_of(_formats(root, at), context["tag"], (*at, _tag(root, at)))
     if kind == "literal_error":
         return _not_one_of(re.findall(r"'([^']*)'", context["expected"]), given, at)
     if kind == "value_error":
@@ -113,13 +124,13 @@ def _not_one_of(words: list[str], given: object, at: Path) -> Mistake:
     return Mistake(at=at, what=what, fix=hint if hint.startswith("did") else "choose one of them")
 
 
-def _path(loc: tuple[str | int, ...], kind: str) -> Path:
+def _path(root: Root, loc: tuple[str | int, ...], kind: str) -> Path:
     """Where the error is in the user's terms: without the format that pydantic puts in between."""
     path: list[str | int] = []
     wanted = list(loc)
     while wanted:
         path.append(wanted.pop(0))
-        if _is_union(tuple(path)) and wanted and not kind.startswith("union_tag"):
+        if _is_union(root, tuple(path)) and wanted and not kind.startswith("union_tag"):
             wanted.pop(0)
         elif path[:1] == ["source"] and kind.startswith("union_tag") and len(path) == 1 and wanted:
             wanted.pop(0)  # a view of a query: only the outer format is in the way
@@ -128,13 +139,14 @@ def _path(loc: tuple[str | int, ...], kind: str) -> Path:
     return tuple(path)
 
 
-def _is_union(path: Path) -> bool:
-    return path in (("source",), ("sink",)) or (len(path) == 3 and path[:2] == ("source", "views"))
+def _is_union(root: Root, path: Path) -> bool:
+    outer = len(path) == 1 and bool(_tag(root, path))
+    return outer or (len(path) == 3 and path[:2] == ("source", "views"))
 
 
-def _section(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
+def _section(root: Root, loc: tuple[str | int, ...]) -> Root | None:
     """The model in which the last part of `loc` stands; `loc` names formats as pydantic does."""
-    kinds: list[Any] = [JobConfig]
+    kinds: list[Any] = [root]
     for part in loc:
         kinds = [inner for kind in kinds for inner in _inside(kind, part)]
     sections = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
@@ -144,7 +156,7 @@ def _section(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
 def _inside(kind: Any, part: str | int) -> list[Any]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         by_key = {f.alias or name: f.annotation for name, f in kind.model_fields.items()}
-        if "format" in by_key and get_args(by_key["format"]) == (part,):
+        if any(get_args(by_key.get(tag)) == (part,) for tag in TAGS):
             return [kind]
         return members_of(by_key[part]) if part in by_key else []
     arguments = [a for a in get_args(kind) if a is not ...]
@@ -167,49 +179,55 @@ def _keys(section: type[BaseModel]) -> list[str]:
     return [f.alias or name for name, f in own]
 
 
-def _near_key(loc: tuple[str | int, ...]) -> str:
-    section = _section(loc[:-1])
+def _near_key(root: Root, loc: tuple[str | int, ...]) -> str:
+    section = _section(root, loc[:-1])
     if section is None:
         return ""
     key, known = str(loc[-1]), _keys(section)
     hint = did_you_mean(key, known)
-    others = [name for name, other in _by_format(str(loc[0])).items() if key in _keys(other)]
+    members = _by_format(root, str(loc[0])).items()
+    others = [name for name, other in members if key in _keys(other)]
     if others:
-        hint = f"it is a key of format {' and '.join(others)};"
+        hint = f"it is a key of {_tag(root, loc)} {' and '.join(others)};"
     elif not hint.startswith("did"):
         hint = ""
     return f"{hint} known: {', '.join(known)}".strip()
 
 
-def _missing_fix(loc: tuple[str | int, ...]) -> str:
-    section = _section(loc[:-1])
-    if section is None:
-        return ""
-    needed = [f.alias or n for n, f in section.model_fields.items() if f.is_required()]
-    return f"needed there: {', '.join(sorted(needed, key=_keys(section).index))}"
+def _missing_fix(root: Root, loc: tuple[str | int, ...]) -> str:
+    section = _section(root, loc[:-1])
+    return f"needed there: {', '.join(required_keys(section))}" if section else ""
 
 
-def _by_format(section: str) -> dict[str, type[BaseModel]]:
-    """The formats of the source or of the sink; nothing elsewhere."""
-    union = {"source": Source, "sink": Sink}.get(section)
-    members = members_of(union) if union else []
-    return {get_args(m.model_fields["format"].annotation)[0]: m for m in members}
+def _tag(root: Root, path: Path) -> str:
+    """The key that tells which of several sections the one at `path` is; "" where it is alone."""
+    field = root.model_fields.get(str(path[0]))
+    return str(field.discriminator or "") if field else ""
 
 
-def _formats(path: Path) -> list[str]:
+def _by_format(root: Root, section: str) -> dict[str, Root]:
+    """The formats of the source or of the sink, the flavors of the model; nothing elsewhere."""
+    tag = _tag(root, (section,))
+    members = members_of(root.model_fields[section].annotation) if tag else []
+    return {get_args(m.model_fields[tag].annotation)[0]: m for m in members}
+
+
+def _formats(root: Root, path: Path) -> list[str]:
     """The formats that the source, the sink or the view at `path` may have."""
-    return [name for name in _by_format(str(path[0])) if name != "sql" or len(path) == 1]
+    return [name for name in _by_format(root, str(path[0])) if name != "sql" or len(path) == 1]
 
 
-def _guess_formats(data: Mapping[str, Any], found: list[Any]) -> tuple[dict[str, Any], list[Any]]:
+def _guess_formats(
+    root: Root, data: Mapping[str, Any], found: list[Any]
+) -> tuple[dict[str, Any], list[Any]]:
     """`data` with misspelt formats mended, and the errors that this mends."""
     guessed, mended = dict(data), []
     for error in found:
         if error["type"] != "union_tag_invalid" or len(error["loc"]) != 1:
             continue
         section = str(error["loc"][0])
-        near = get_close_matches(str(error["ctx"]["tag"]).lower(), _formats((section,)), n=1)
+        near = get_close_matches(str(error["ctx"]["tag"]).lower(), _formats(root, (section,)), n=1)
         if near:
-            guessed[section] = {**data[section], "format": near[0]}
+            guessed[section] = {**data[section], _tag(root, (section,)): near[0]}
             mended.append(error)
     return guessed, mended

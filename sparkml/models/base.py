@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,18 @@ class Predictor(Protocol):
         ...
 
 
+@runtime_checkable
+class Refusing(Protocol):
+    """What a `Predictor` may offer besides: telling beforehand which rows it has no answer for.
+
+    So they cost no failing call, and `predict` does not see them.
+    """
+
+    def refuse(self, batch: pa.RecordBatch) -> Mapping[int, str]:
+        """Row → why it gets no score; their error is UNKNOWN_KEY. `batch` is as for `predict`."""
+        ...
+
+
 class OpenModel(Protocol):
     """A model that a flavor opened, before anybody has decided on its signature."""
 
@@ -55,6 +67,10 @@ class OpenModel(Protocol):
 
     def outputs(self, inputs: tuple[Field, ...], recorded: tuple[Field, ...]) -> tuple[Field, ...]:
         """What it gives for `inputs`; `recorded` is what MLflow wrote down. Empty if unknown."""
+        ...
+
+    def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:
+        """The further outputs that it gives to those who name them (`extra_outputs.py`)."""
         ...
 
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> Predictor:

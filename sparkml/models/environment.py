@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sparkml.errors import ConfigError, EnvironmentMismatch, ModelUnreadable, did_you_mean
+from sparkml.models import FLAVORS, MAJOR, MINOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,30 +20,6 @@ if TYPE_CHECKING:
     from sparkml.models.mlmodel import MLmodel
 
 POLICIES = ("ignore", "warn", "error")
-
-MAJOR, MINOR = 1, 2
-MATTERS: dict[str, dict[str, int]] = {
-    # scikit-learn promises nothing about pickles across its minor versions; the others keep theirs
-    # within a major version. Python's own byte code changes with its minor version, and pickles
-    # made by cloudpickle hold byte code.
-    "sklearn": {"scikit-learn": MINOR, "numpy": MAJOR, "pandas": MAJOR, "scipy": MAJOR},
-    "pyfunc": {
-        "catboost": MINOR,
-        "lightgbm": MAJOR,
-        "mlflow": MAJOR,
-        "mlflow-skinny": MAJOR,
-        "numpy": MAJOR,
-        "onnxruntime": MINOR,
-        "pandas": MAJOR,
-        "scikit-learn": MINOR,
-        "scipy": MAJOR,
-        "statsmodels": MINOR,
-        "tensorflow": MINOR,
-        "torch": MAJOR,
-        "xgboost": MAJOR,
-    },
-}
-"""Per flavor: the packages that can change numbers or break loading, and how far versions count."""
 
 _PIN = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*===?\s*([^\s;,#]+)")
 
@@ -61,13 +38,18 @@ def environment_differences(
     """
     recorded = recorded_versions(folder, description)
     found = []
-    for package, parts in MATTERS.get(flavor, {}).items():
+    for package, parts in _libraries(flavor).items():
         if package in recorded:
             found.append(_compare(package, recorded[package], _installed(package), parts))
     if "python" in recorded:
+        # Byte code changes with Python's minor version, and pickles by cloudpickle hold it.
         parts = MINOR if _holds_byte_code(description, flavor) else MAJOR
         found.append(_compare("Python", recorded["python"], platform.python_version(), parts))
     return tuple(filter(None, found))
+
+
+def _libraries(flavor: str) -> Mapping[str, int]:
+    return next((row.libraries for row in FLAVORS if row.name == flavor), {})
 
 
 def check_environment(policy: str, differences: Iterable[str], *, where: str) -> None:
@@ -133,9 +115,11 @@ def _installed(package: str) -> str | None:
 def _holds_byte_code(description: MLmodel | None, flavor: str) -> bool:
     if description is None:
         return False
-    if flavor == "sklearn":
-        own = description.flavors.get("sklearn", {})
+    if flavor in ("sklearn", "lightgbm"):
+        own = description.flavors.get(flavor, {})
         return str(own.get("serialization_format", "pickle")) == "cloudpickle"
+    if flavor == "keyed":
+        return True
     return "python_model" in description.flavors.get("python_function", {})
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sparkml.errors import ModelUnreadable, UntrustedModel
+from sparkml.models import FLAVORS
 from sparkml.spec import Field
 
 if TYPE_CHECKING:
@@ -119,9 +120,10 @@ def _versions(flavors: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     python = flavors.get("python_function", {}).get("python_version")
     if python:
         found["python"] = str(python)
-    sklearn = flavors.get("sklearn", {}).get("sklearn_version")
-    if sklearn:
-        found["scikit-learn"] = str(sklearn)
+    for row in FLAVORS:
+        version = flavors.get(row.mlflow_key, {}).get(row.version_key)
+        if version:
+            found[next(iter(row.libraries))] = str(version)
     return found
 
 

@@ -96,6 +96,10 @@ class PyfuncModel:
         """The outputs that MLflow recorded."""
         return recorded
 
+    def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:  # noqa: ARG002
+        """None: what else the model can give, nobody has written down."""
+        return ()
+
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> PyfuncPredictor:
         """The model as it scores batches of `signature` with `params`.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sparkml.errors import (
     DigestMismatch,
     ModelNotFound,
+    SignatureError,
     SignatureUnknown,
     UnsupportedFlavor,
     did_you_mean,
@@ -22,10 +23,11 @@ from sparkml.models.trust import check_trust
 from sparkml.spec import ModelSpec, Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sparkml.models.base import Flavor, OpenModel, Predictor
+    from sparkml.spec import Field
 
 
 def read_spec(
@@ -34,6 +36,7 @@ def read_spec(
     name: str | None = None,
     flavor: str | None = None,
     signature: Signature | None = None,
+    outputs: Sequence[str] = (),
     nulls: str | Mapping[str, Any] | None = None,
     params: Mapping[str, Any] | None = None,
     model_config: Mapping[str, Any] | None = None,
@@ -48,11 +51,14 @@ def read_spec(
 
     Args:
         uri: `models:/name@alias`, `models:/name/3`, `models:/m-…`, `runs:/run/path`, or a folder
-            (an MLflow model) or file (`.joblib`, `.pkl`, `.skops`), local or on `s3://`.
+            (an MLflow model, a saved Spark ML model) or file (`.joblib`, `.skops`, `.txt`, …; see
+            `FLAVORS`), local or on `s3://`.
         name: The name of the model's output column; its own name by default.
         flavor: A row of `FLAVORS`; the first that reads the files by default.
         signature: The columns it takes or gives, where it does not tell or tells it wrong; an
             empty side is asked of the model.
+        outputs: The names of the outputs, in order: `prediction`, `probability`, and what else
+            the model can give (`margin`, `leaf`, `contributions`). Empty: its usual ones.
         nulls: One policy, or one per input column (`"*"`: the others); `{"fill": value}` is one.
         params: What an MLflow pyfunc model's `predict` takes besides the data.
         model_config: What an MLflow pyfunc model is loaded with.
@@ -70,7 +76,7 @@ def read_spec(
         EnvironmentMismatch: the libraries differ, and the policy is `error`.
         ModelUnreadable: the library cannot open the files.
         SignatureUnknown: neither the model nor the caller tells the columns.
-        SignatureError: the given columns are not the model's.
+        SignatureError: the given columns are not the model's, or it has no such output.
         ConfigError: a policy, a null policy, a param or a config key that does not exist.
         ExtraMissing: the flavor's library is not installed.
     """
@@ -84,7 +90,7 @@ def read_spec(
     model = module_of(row).open_model(found.folder, description, model_config or {})
     unsaid = [seen for seen in model.differences if seen not in recorded]
     check_environment(environment, unsaid, where=found.uri)
-    columns = decide(model, description, signature, where=found.uri)
+    columns = decide(model, description, signature, outputs, where=found.uri)
     predictor = model.predictor(columns, params or {})
     return ModelSpec(
         name=name or found.name,
@@ -150,7 +156,10 @@ def identify(
             continue
         if description is not None and row.mlflow_key in description.flavors:
             return row
-        if description is None and len(files) == 1 and files[0].suffix in row.suffixes:
+        mine = [path for path in files if path.suffix in row.suffixes]
+        if description is None and len(mine) == 1 and (row.data_beside or len(files) == 1):
+            return row
+        if description is None and row.folder_with and any(folder.glob(row.folder_with)):
             return row
     holds = description.flavors if description else sorted(path.name for path in files)[:8]
     suffixes = ", ".join(suffix for row in FLAVORS for suffix in row.suffixes)
@@ -160,7 +169,7 @@ def identify(
         else f"the flavor {flavor} does not read this model ({', '.join(holds)})",
         where=where,
         fix=f"give an MLflow model with one of {', '.join(r.mlflow_key for r in FLAVORS)}, "
-        f"or one file {suffixes}",
+        f"one file {suffixes}, or what PipelineModel.save wrote",
     )
 
 
@@ -170,15 +179,21 @@ def module_of(row: FlavorRow) -> Flavor:
 
 
 def decide(
-    model: OpenModel, description: MLmodel | None, given: Signature | None, *, where: str
+    model: OpenModel,
+    description: MLmodel | None,
+    given: Signature | None,
+    wanted: Sequence[str] = (),
+    *,
+    where: str,
 ) -> Signature:
     """The signature, each side from the caller, else from MLflow and the model.
 
     What the model tells about its outputs stands before what MLflow recorded: a recorded
-    `predict` knows nothing of probabilities.
+    `predict` knows nothing of probabilities. `wanted` picks among them and the model's extras.
 
     Raises:
         SignatureUnknown: nobody tells one side.
+        SignatureError: there is no output of a wanted name.
     """
     described = description or MLmodel(flavors={})
     inputs = (given.inputs if given else ()) or described.inputs or model.inputs
@@ -187,7 +202,23 @@ def decide(
     outputs = (given.outputs if given else ()) or model.outputs(inputs, described.outputs)
     if not outputs:
         raise _unknown("gives", described, model, where)
+    if wanted:
+        outputs = _picked(wanted, (*model.extras(inputs), *outputs), where)
     return Signature(inputs=inputs, outputs=outputs)
+
+
+def _picked(wanted: Sequence[str], offered: tuple[Field, ...], where: str) -> tuple[Field, ...]:
+    known = {field.name: field for field in offered}
+    for name in wanted:
+        if name not in known:
+            raise SignatureError(
+                f"the model has no output '{name}'", where=where, fix=did_you_mean(name, known)
+            )
+    if len(set(wanted)) < len(wanted):
+        raise SignatureError(
+            f"an output is named twice: {', '.join(wanted)}", where=where, fix="name it once"
+        )
+    return tuple(known[name] for name in wanted)
 
 
 def _unknown(side: str, described: MLmodel, model: OpenModel, where: str) -> SignatureUnknown:

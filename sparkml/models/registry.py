@@ -58,7 +58,7 @@ def resolve(
         ExtraMissing: MLflow is not installed.
     """
     mlflow = need("mlflow", extra="mlflow", why=f"the address {address.uri}")
-    with _quick_failure(mlflow):
+    with quick_failure(mlflow):
         where = tracking_uri or mlflow.get_tracking_uri()
         try:
             client = _client(mlflow, tracking_uri, registry_uri)
@@ -227,7 +227,8 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _quick_failure(mlflow: Any) -> Iterator[None]:
+def quick_failure(mlflow: Any) -> Iterator[None]:
+    """Inside the block, MLflow gives up on a server or a database within seconds."""
     added = {k: v for k, v in QUICK_FAILURE.items() if k not in os.environ}
     os.environ.update(added)
     try:

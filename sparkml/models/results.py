@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def as_column(values: Any, dtype: pa.DataType) -> pa.Array:
-    """One value a row: a one-dimensional array, or a two-dimensional one where `dtype` is a list.
+    """One value a row: a one-dimensional array, with one dimension more for each list or struct.
 
     Numbers and booleans go over without a Python object in between. A floating NaN stays NaN; in a
     column of objects None, NaN and NaT are null.
@@ -23,8 +23,10 @@ def as_column(values: Any, dtype: pa.DataType) -> pa.Array:
         pa.ArrowInvalid: a value does not fit the type (1.5 in an integer column).
     """
     array = np.asarray(values)
-    if array.ndim == 2 and is_list(dtype):
+    if array.ndim >= 2 and is_list(dtype):
         return _rows(array, dtype)
+    if array.ndim == 2 and pa.types.is_struct(dtype):
+        return _struct(array, dtype)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -37,9 +39,16 @@ def as_column(values: Any, dtype: pa.DataType) -> pa.Array:
 
 def _rows(table: npt.NDArray[Any], dtype: pa.DataType) -> pa.Array:
     """Each row of a matrix as a list: the matrix's own buffer and its offsets, no loop."""
-    rows, width = table.shape
-    flat = as_column(np.ascontiguousarray(table).ravel(), dtype.value_type)
+    rows, width, *further = table.shape
+    flat = as_column(table.reshape(rows * width, *further), dtype.value_type)
     return pa.ListArray.from_arrays(_offsets(rows, width), flat, type=dtype)
+
+
+def _struct(table: npt.NDArray[Any], dtype: pa.StructType) -> pa.StructArray:
+    """Each row of a matrix as a struct, a field a column, in their order."""
+    columns = np.ascontiguousarray(table.T)
+    fields = [as_column(c, f.type) for c, f in zip(columns, dtype, strict=True)]
+    return pa.StructArray.from_arrays(fields, fields=list(dtype))
 
 
 def as_nested(tables: list[npt.NDArray[Any]]) -> pa.Array:

@@ -9,12 +9,21 @@ import numpy as np
 import pyarrow as pa
 
 from sparkml.arrow import matrix, to_arrow_type
-from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, did_you_mean
+from sparkml.errors import ConfigError, SignatureError, did_you_mean
 from sparkml.lists import is_list
+from sparkml.models.extra_outputs import extra_field
 from sparkml.models.frames import frame, objects
 from sparkml.models.results import as_column, as_nested
-from sparkml.models.sklearn_file import model_file, read_estimator
-from sparkml.models.sklearn_graph import holds_texts, missing_text, settle, takes_matrix
+from sparkml.models.sklearn_extras import extras_of, names_after
+from sparkml.models.sklearn_file import check_predicts, code_in, read_estimator
+from sparkml.models.sklearn_graph import (
+    chosen,
+    holds_texts,
+    missing_text,
+    settle,
+    taken_apart,
+    takes_matrix,
+)
 from sparkml.models.sklearn_labels import both_of, public_name
 from sparkml.models.sklearn_signature import (
     PREDICTION,
@@ -24,11 +33,12 @@ from sparkml.models.sklearn_signature import (
     order_of,
     outputs_of,
     probe,
+    tried,
 )
 from sparkml.spec import Field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sparkml.models.mlmodel import MLmodel
@@ -42,12 +52,7 @@ VECTORIZERS = frozenset(
 
 def runs_code(folder: Path, description: MLmodel | None) -> str:
     """Why opening these files runs code that they hold; empty for skops, which cannot."""
-    path, kind = model_file(folder, description)
-    if kind != "skops":
-        return f"{path.name} is a pickle ({kind}), which runs code when it is loaded"
-    if description and description.flavors["sklearn"].get("code"):
-        return "the model brings Python modules of its own (code)"
-    return ""
+    return code_in(folder, description)
 
 
 def open_model(
@@ -74,14 +79,15 @@ class SklearnModel:
     def __init__(self, loaded: Any, differences: tuple[str, ...], *, where: str) -> None:
         self.where = where
         self.differences = differences
-        estimator = _chosen(loaded)
-        self.steps, self.final = _taken_apart(estimator)
-        _check(self.final, where=where)
+        estimator = chosen(loaded)
+        self.steps, self.final = taken_apart(estimator)
+        check_predicts(self.final, where=where)
         self.estimator = estimator
         first = (*self.steps, self.final)[0]  # a pipeline asks its first step, `passthrough` too
         # Read now: `settle` may forget the names.
         self.names = [str(name) for name in getattr(first, "feature_names_in_", ())]
-        self.width: int | None = getattr(first, "n_features_in_", None)
+        # CatBoost's wrappers have 0 there once they were stored.
+        self.width: int | None = getattr(first, "n_features_in_", None) or None
         self._plain = takes_matrix(estimator)
         self._text = public_name(type(first)) in VECTORIZERS
         self.has_probability = hasattr(self.final, "predict_proba")
@@ -100,13 +106,25 @@ class SklearnModel:
 
     def outputs(self, inputs: tuple[Field, ...], recorded: tuple[Field, ...]) -> tuple[Field, ...]:
         """`prediction`, and `probability` where it has one; asked of the model with two rows."""
-        rows = self.rows(inputs)
-        seen = probe(rows, inputs, missing=False)
+        seen = probe(partial(_after, self.features(inputs), self.call()), inputs, missing=False)
         classes = getattr(self.final, "classes_", None)
         made = outputs_of(classes, seen, probability=self.has_probability)
         if not made and len(recorded) == 1:
             return (Field(name=PREDICTION, type=recorded[0].type),)
         return made
+
+    def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:
+        """`margin`, `leaf` and `contributions`, those that the last step gives for two rows."""
+        features = self.features(inputs)
+        names = names_after(self.steps, self.names, self.final)
+        made = []
+        for name, of in extras_of(self.final).items():
+            seen = probe(partial(_after, features, of), inputs, missing=False)
+            if seen is None:  # an encoder that knows no empty text: the last step by itself
+                seen = tried(of, np.zeros((2, getattr(self.final, "n_features_in_", 0))))
+            if seen is not None:
+                made.append(extra_field(name, seen, names))
+        return tuple(made)
 
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> SklearnPredictor:
         """The model as it scores batches of `signature`."""
@@ -118,26 +136,28 @@ class SklearnModel:
             )
         return SklearnPredictor(self, signature)
 
-    def rows(
-        self, inputs: tuple[Field, ...], wanted: tuple[str, ...] = (PREDICTION, PROBABILITY)
-    ) -> Callable[[pa.RecordBatch], tuple[Any, Any]]:
-        """A function from a batch to what `predict` and `predict_proba` return for it.
+    def features(self, inputs: tuple[Field, ...]) -> Callable[[pa.RecordBatch], Any]:
+        """A function from a batch to what the last step gets for it.
 
         Raises:
             SignatureError: the columns are not those that the model was trained on.
         """
         convert = self._converter(inputs)
-        call = self._call(wanted)
 
-        def score(batch: pa.RecordBatch) -> tuple[Any, Any]:
+        def transform(batch: pa.RecordBatch) -> Any:
             x = convert(batch)
             for step in self.steps:
                 x = step.transform(x)
-            return call(x)
+            return x
 
-        return score
+        return transform
 
-    def _call(self, wanted: tuple[str, ...]) -> Callable[[Any], tuple[Any, Any]]:
+    def call(
+        self, wanted: Sequence[str] = (PREDICTION, PROBABILITY)
+    ) -> Callable[[Any], tuple[Any, Any]]:
+        """A function from `features` to what `predict` and `predict_proba` return for them."""
+        if not {PREDICTION, PROBABILITY} & set(wanted):
+            return lambda _: (None, None)
         if PROBABILITY not in wanted or not self.has_probability:
             return lambda x: (self.final.predict(x), None)
         if PREDICTION not in wanted:
@@ -194,7 +214,9 @@ class SklearnPredictor:
         self._model, self._signature = model, signature
         self._names = [f.name for f in signature.outputs]
         self._types = [to_arrow_type(f.type) for f in signature.outputs]
-        known = [PREDICTION, PROBABILITY] if model.has_probability else [PREDICTION]
+        self._extras = extras_of(model.final)
+        usual = [PREDICTION, PROBABILITY] if model.has_probability else [PREDICTION]
+        known = [*usual, *self._extras]
         for name in self._names:
             if name not in known:
                 raise SignatureError(
@@ -202,7 +224,8 @@ class SklearnPredictor:
                     where=model.where,
                     fix=did_you_mean(name, known),
                 )
-        self._rows = model.rows(signature.inputs, tuple(self._names))
+        self._features = model.features(signature.inputs)
+        self._call = model.call(self._names)
 
     @cached_property
     def takes_nan(self) -> bool:
@@ -211,66 +234,29 @@ class SklearnPredictor:
         Asked of the model itself: scikit-learn's own tag `allow_nan` is not carried through
         pipelines (1.9), and says nothing about encoders.
         """
-        seen = probe(self._rows, self._signature.inputs, missing=True)
-        return seen is not None and all(_is_finite(part) for part in seen if part is not None)
+        seen = probe(self._outputs, self._signature.inputs, missing=True)
+        return seen is not None and all(_is_finite(part) for part in seen.values())
 
     def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """The outputs of `batch`."""
         if not batch.num_rows:  # scikit-learn refuses an empty matrix
             return [pa.array([], dtype) for dtype in self._types]
-        labels, chances = self._rows(batch)
+        outputs = self._outputs(batch)
         made = []
         for name, dtype in zip(self._names, self._types, strict=True):
-            values = labels if name == PREDICTION else chances
+            values = outputs[name]
             nested = isinstance(values, list) and is_list(dtype.value_type)
             made.append(as_nested(values) if nested else as_column(values, dtype))
         return made
 
-
-def _chosen(loaded: Any) -> Any:
-    """The estimator that a finished search found best, or what was loaded."""
-    while public_name(type(loaded)).startswith("sklearn.model_selection.") and hasattr(
-        loaded, "best_estimator_"
-    ):
-        loaded = loaded.best_estimator_
-    return loaded
+    def _outputs(self, batch: pa.RecordBatch) -> dict[str, Any]:
+        x = self._features(batch)
+        usual = dict(zip((PREDICTION, PROBABILITY), self._call(x), strict=True))
+        return {n: usual[n] if n in usual else self._extras[n](x) for n in self._names}
 
 
-def _taken_apart(estimator: Any) -> tuple[tuple[Any, ...], Any]:
-    """The transforming steps of a pipeline, and its last step; nested pipelines likewise."""
-    if public_name(type(estimator)) != "sklearn.pipeline.Pipeline":
-        return (), estimator
-    steps = [step for _, step in estimator.steps]
-    last, final = _taken_apart(_chosen(steps[-1]))
-    before = [step for step in steps[:-1] if step is not None and step != "passthrough"]
-    return (*before, *last), final
-
-
-def _check(final: Any, *, where: str) -> None:
-    from sklearn.base import BaseEstimator
-    from sklearn.exceptions import NotFittedError
-    from sklearn.utils.validation import check_is_fitted
-
-    kind = type(final).__name__
-    if isinstance(final, type) or not hasattr(final, "fit"):
-        raise ModelUnreadable(
-            f"the file holds a {kind}, not an estimator",
-            where=where,
-            fix="store the fitted estimator or pipeline itself",
-        )
-    try:
-        if isinstance(final, BaseEstimator):
-            check_is_fitted(final)
-    except NotFittedError as error:
-        raise ModelUnreadable(
-            f"the {kind} is not fitted", where=where, fix="store it after fit()"
-        ) from error
-    if not hasattr(final, "predict"):
-        raise ModelUnreadable(
-            f"a {kind} does not predict",
-            where=where,
-            fix="store the pipeline that ends in the model",
-        )
+def _after(first: Callable[[Any], Any], then: Callable[[Any], Any], batch: pa.RecordBatch) -> Any:
+    return then(first(batch))
 
 
 def _is_number(dtype: pa.DataType) -> bool:

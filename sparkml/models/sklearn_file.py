@@ -40,6 +40,16 @@ def model_file(folder: Path, description: MLmodel | None) -> tuple[Path, str]:
     return path, str(own.get("serialization_format", "pickle"))
 
 
+def code_in(folder: Path, description: MLmodel | None) -> str:
+    """Why reading the estimator runs code; empty for skops, which cannot."""
+    path, kind = model_file(folder, description)
+    if kind != "skops":
+        return f"{path.name} is a pickle ({kind}), which runs code when it is loaded"
+    if description and description.flavors["sklearn"].get("code"):
+        return "the model brings Python modules of its own (code)"
+    return ""
+
+
 def read_estimator(folder: Path, description: MLmodel | None) -> tuple[Any, tuple[str, ...]]:
     """The object in the file, and how the library's version differs from the one that wrote it.
 
@@ -71,6 +81,38 @@ def read_estimator(folder: Path, description: MLmodel | None) -> tuple[Any, tupl
             fix="store the model again, with the scikit-learn version that is installed here",
         ) from error
     return estimator, _differences(told)
+
+
+def check_predicts(final: Any, *, where: str) -> None:
+    """Refuse what is no fitted estimator that predicts.
+
+    Raises:
+        ModelUnreadable: it is not, with the reason.
+    """
+    from sklearn.base import BaseEstimator
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    kind = type(final).__name__
+    if isinstance(final, type) or not hasattr(final, "fit"):
+        raise ModelUnreadable(
+            f"the file holds a {kind}, not an estimator",
+            where=where,
+            fix="store the fitted estimator or pipeline itself",
+        )
+    try:
+        if isinstance(final, BaseEstimator):
+            check_is_fitted(final)
+    except NotFittedError as error:
+        raise ModelUnreadable(
+            f"the {kind} is not fitted", where=where, fix="store it after fit()"
+        ) from error
+    if not hasattr(final, "predict"):
+        raise ModelUnreadable(
+            f"a {kind} does not predict",
+            where=where,
+            fix="store the pipeline that ends in the model",
+        )
 
 
 def _read(path: Path, kind: str) -> Any:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparkml.models.sklearn_labels import public_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,6 +41,25 @@ def _is_object_array(value: Any) -> bool:
     if not isinstance(value, np.ndarray) or value.dtype != object or not value.size:
         return False
     return not isinstance(value.flat[0], (str, bytes, int, float, type(None)))
+
+
+def chosen(loaded: Any) -> Any:
+    """The estimator that a finished search found best, or what was loaded."""
+    while public_name(type(loaded)).startswith("sklearn.model_selection.") and hasattr(
+        loaded, "best_estimator_"
+    ):
+        loaded = loaded.best_estimator_
+    return loaded
+
+
+def taken_apart(estimator: Any) -> tuple[tuple[Any, ...], Any]:
+    """The transforming steps of a pipeline, and its last step; nested pipelines likewise."""
+    if public_name(type(estimator)) != "sklearn.pipeline.Pipeline":
+        return (), estimator
+    steps = [step for _, step in estimator.steps]
+    last, final = taken_apart(chosen(steps[-1]))
+    before = [step for step in steps[:-1] if step is not None and step != "passthrough"]
+    return (*before, *last), final
 
 
 def takes_matrix(model: Any) -> bool:

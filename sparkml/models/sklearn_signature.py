@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +17,9 @@ from sparkml.spec import Field, Signature
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Both = Callable[[pa.RecordBatch], tuple[Any, Any]]
 
+Given = TypeVar("Given")
+Rows = TypeVar("Rows")
 PREDICTION, PROBABILITY = "prediction", "probability"
 
 
@@ -133,7 +134,9 @@ def label_type(labels: Any) -> str:
     return str(pa.from_numpy_dtype(array.dtype))
 
 
-def probe(both: Both, inputs: tuple[Field, ...], *, missing: bool) -> tuple[Any, Any] | None:
+def probe(
+    call: Callable[[pa.RecordBatch], Given], inputs: tuple[Field, ...], *, missing: bool
+) -> Given | None:
     """What the model gives for two made-up rows; None where it refuses them.
 
     The rows hold zeros and empty texts, or (`missing`) nothing at all.
@@ -141,10 +144,15 @@ def probe(both: Both, inputs: tuple[Field, ...], *, missing: bool) -> tuple[Any,
     schema = input_schema(Signature(inputs=inputs))
     columns = [_made_up(f, t.type, missing=missing) for f, t in zip(inputs, schema, strict=True)]
     batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+    return tried(call, batch)
+
+
+def tried(call: Callable[[Rows], Given], rows: Rows) -> Given | None:
+    """What the model gives for `rows`; None where it refuses them."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            return both(batch)
+            return call(rows)
         except Exception:  # noqa: BLE001 -- any refusal is an answer
             return None
 
@@ -152,7 +160,8 @@ def probe(both: Both, inputs: tuple[Field, ...], *, missing: bool) -> tuple[Any,
 def _made_up(wanted: Field, dtype: pa.DataType, *, missing: bool) -> pa.Array:
     if not is_list(dtype):
         return pa.array([None if missing else _zero(dtype)] * 2, dtype)
-    element = float("nan") if missing else _zero(dtype.value_type)
+    nothing = float("nan") if pa.types.is_floating(dtype.value_type) else None
+    element = nothing if missing else _zero(dtype.value_type)
     return pa.array([[element] * (wanted.length or 1)] * 2, dtype)
 
 

@@ -30,6 +30,12 @@ SKOPS_LIBRARIES = (
 Not `scipy.stats`: its distributions hold a Python text that `__setstate__` executes.
 """
 
+SKOPS_CLASSES = frozenset(
+    {"collections.OrderedDict", "lightgbm.basic.Booster"}
+    | {f"lightgbm.sklearn.LGBM{kind}" for kind in ("Classifier", "Ranker", "Regressor")}
+)
+"""Single classes that it may hold: LightGBM's models, which MLflow stores as skops."""
+
 SKOPS_FUNCTIONS = frozenset(
     f"sklearn.cluster._kmeans._kmeans_single_{algorithm}" for algorithm in ("lloyd", "elkan")
 )
@@ -72,7 +78,8 @@ def trusted_types(untrusted: Iterable[str], *, where: str) -> list[str]:
     strange = sorted(name for name in found if not _is_trusted(name))
     if strange:
         raise UntrustedModel(
-            f"the skops file holds {', '.join(strange)}: no class of scikit-learn, SciPy or NumPy",
+            f"the skops file holds {', '.join(strange)}: "
+            "no class of scikit-learn, SciPy, NumPy or LightGBM",
             where=where,
             fix="leave it out of the model, or store the model as a pickle and trust that",
         )
@@ -82,7 +89,7 @@ def trusted_types(untrusted: Iterable[str], *, where: str) -> list[str]:
 def _is_trusted(name: str) -> bool:
     if name in SKOPS_FUNCTIONS:
         return True
-    if not name.startswith(SKOPS_LIBRARIES):
+    if name not in SKOPS_CLASSES and not name.startswith(SKOPS_LIBRARIES):
         return False
     module, _, attribute = name.rpartition(".")
     try:

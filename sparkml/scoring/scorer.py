@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from sparkml.arrow import select, to_arrow_type
 from sparkml.errors import ContractViolation
 from sparkml.lists import is_list, list_parents
+from sparkml.models.base import Refusing
 from sparkml.scoring.isolate import isolate
 from sparkml.scoring.nulls import apply_null_policy
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sparkml.models.base import Predictor
+    from sparkml.scoring.nulls import Decided
     from sparkml.spec import ModelSpec
 
 ERROR_TYPE = pa.struct([(name, pa.string()) for name in ("code", "message", "column", "payload")])
@@ -29,6 +31,7 @@ ERROR_CODES = {
     "NULL_INPUT": "a feature is null or NaN and its policy is quarantine",
     "MODEL_EXCEPTION": "the model raised on this row",
     "NON_FINITE_SCORE": "the model gave NaN or an infinity",
+    "UNKNOWN_KEY": "no model was trained for the row's key",
 }
 MESSAGE_CHARS, PAYLOAD_CHARS = 1_000, 8_000
 Errors = dict[int, tuple[str, str, str | None]]
@@ -69,7 +72,10 @@ class Scorer:
             row: ("NULL_INPUT", f"'{column}' is null or NaN", column)
             for row, column in decided.reasons.items()
         }
-        outputs, failures = self._score(decided.batch, decided.skip)
+        refused = self._refused(decided)
+        errors |= refused
+        skip = _marked(decided.skip, list(refused), inputs.num_rows)
+        outputs, failures = self._score(decided.batch, skip)
         errors |= {
             row: ("MODEL_EXCEPTION", f"{type(e).__name__}: {e}", None)
             for row, e in failures.items()
@@ -78,6 +84,16 @@ class Scorer:
         return pa.RecordBatch.from_arrays(
             [*outputs, _error_column(errors, inputs, self.spec.name)], schema=self.output_schema
         )
+
+    def _refused(self, decided: Decided) -> Errors:
+        """The rows that the model has no answer for, but for those that a null policy skips."""
+        if not isinstance(self._predictor, Refusing):
+            return {}
+        found = self._predictor.refuse(decided.batch).items()
+        skip = decided.skip
+        return {
+            row: ("UNKNOWN_KEY", why, None) for row, why in found if skip is None or not skip[row]
+        }
 
     def _score(
         self, batch: pa.RecordBatch, skip: np.ndarray | None
@@ -118,10 +134,23 @@ class Scorer:
         return [pc.if_else(pa.array(mask), pa.scalar(None, o.type), o) for o in outputs]
 
 
+def _marked(
+    skip: npt.NDArray[np.bool_] | None, rows: list[int], length: int
+) -> npt.NDArray[np.bool_] | None:
+    """`skip` with `rows` marked as well."""
+    if not rows:
+        return skip
+    marked = np.zeros(length, dtype=np.bool_) if skip is None else skip.copy()
+    marked[rows] = True
+    return marked
+
+
 def _non_finite(values: pa.Array) -> npt.NDArray[np.int64]:
-    """The rows with a NaN or an infinity, however deep in lists."""
+    """The rows with a NaN or an infinity, however deep in lists and structs."""
     if is_list(values.type):
         return list_parents(values)[_non_finite(values.flatten())]
+    if pa.types.is_struct(values.type):
+        return np.concatenate([_non_finite(field) for field in values.flatten()])
     if not pa.types.is_floating(values.type):
         return np.zeros(0, dtype=np.int64)
     return np.flatnonzero(~np.isfinite(values.fill_null(0.0).to_numpy(zero_copy_only=False)))

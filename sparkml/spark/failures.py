@@ -70,7 +70,8 @@ def explained() -> Iterator[None]:
         raise from_worker(str(error)) from error
     except FROM_SPARK as error:
         text = f"{error} {brief(error)}"
-        if "Traceback (most recent call last)" in text:
+        # What a Python worker raised, or an expression in our words (`raise_error`).
+        if "Traceback (most recent call last)" in text or f"\n{errors.__name__}." in text:
             raise from_worker(text) from error
         if any(mark in text for mark in UNREADABLE):
             fix = "mend the file, or leave it out"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pyarrow import fs
 
@@ -129,7 +129,15 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def write_result(address: str | None, result: Outcome | SparkMLError | None) -> None:
+class Told(Protocol):
+    """What a job tells when it has ended."""
+
+    def to_json(self) -> dict[str, Any]:
+        """It as plain values."""
+        ...
+
+
+def write_result(address: str | None, result: Told | SparkMLError | None) -> None:
     """Write the outcome, the error or (None) that the run goes on, as JSON where the config says.
 
     In cluster mode the driver's output is far away: this file is how a caller learns what happened.

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from py4j.protocol import Py4JError
-from pyspark.sql import SparkSession
 
 from sparkml.errors import ConfigError, SinkNotWritable, SparkMLError, did_you_mean
 from sparkml.models.read import read_spec
@@ -22,14 +19,12 @@ from sparkml.spark.progress import watched
 from sparkml.spark.provenance import COLUMN, Provenance
 from sparkml.spark.report import Outcome, Plan, config_rows, model_rows, write_result
 from sparkml.spark.score import ScorePlan
-from sparkml.spark.session import build_session
+from sparkml.spark.session import job_session
 from sparkml.spark.ship import ship
 from sparkml.spark.sinks import open_sink
 from sparkml.spark.sources import apply_steps, describe, read_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pyspark.sql import DataFrame
 
     from sparkml.config import JobConfig, Loaded
@@ -69,7 +64,7 @@ def _run(config: JobConfig, report: Reporter) -> Outcome:
     report.stage("resolving models")
     specs = resolve(config)
     report.stage("starting Spark")
-    with _session(config) as spark:
+    with job_session(config.spark, config.workers) as spark:
         report.stage(f"reading {describe(config.source)}")
         df = apply_steps(read_source(spark, config.source), config.steps)
         plan = _plan(df, specs, config)
@@ -79,7 +74,7 @@ def _run(config: JobConfig, report: Reporter) -> Outcome:
         version = sink.done()
         if version is not None:
             return told(table_version=version, already_done=True)
-        for spec in plan.specs:
+        for spec in plan.in_python:
             ship(spark, spec)
         report.stage(f"scoring into {sink.name}")
         started = time.monotonic()
@@ -108,7 +103,7 @@ def plan(loaded: Loaded) -> Plan:
     """
     config = loaded.config
     specs = resolve(config)
-    with _session(config) as spark:
+    with job_session(config.spark, config.workers) as spark:
         df = apply_steps(read_source(spark, config.source), config.steps)
         scoring = _plan(df, specs, config)
         provenance = Provenance.of(scoring.specs, "(a new one each run)")
@@ -158,6 +153,7 @@ def resolve(config: JobConfig) -> tuple[ModelSpec, ...]:
             name=name,
             flavor=entry.flavor,
             signature=entry.signature,
+            outputs=entry.outputs,
             nulls=entry.nulls,
             params=dict(entry.params),
             model_config=dict(entry.model_config_),
@@ -182,16 +178,3 @@ def _plan(df: DataFrame, specs: tuple[ModelSpec, ...], config: JobConfig) -> Sco
     renamed = tuple(replace(s, name=config.rename.get(s.name, s.name)) for s in specs)
     keep = {name: config.rename.get(name) for name in columns}
     return ScorePlan(df.schema, renamed, keep, where=describe(config.source))
-
-
-@contextmanager
-def _session(config: JobConfig) -> Iterator[SparkSession]:
-    """The job's session, stopped at the end unless it was running before."""
-    foreign = SparkSession.getActiveSession() is not None
-    spark = build_session(config.spark.master, config.spark.conf, tuned=config.workers.tuned)
-    try:
-        yield spark
-    finally:
-        if not foreign:
-            with suppress(Py4JError, OSError):  # a JVM that died has stopped already
-                spark.stop()

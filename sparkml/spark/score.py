@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
 from sparkml.arrow import Binding, bind, to_arrow_type
@@ -13,6 +14,7 @@ from sparkml.errors import ConfigError, SignatureError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark.ship import ship
+from sparkml.spark.spark_ml import scored_by_spark, with_scores
 from sparkml.spark.types import arrow_schema, column, plain, spark_type
 from sparkml.spark.worker import ScoreTask, score_batches
 from sparkml.spec import ModelSpec
@@ -34,7 +36,8 @@ def score(
     """The rows of `df` with their scores: key and kept columns, one struct a model, and `error`.
 
     Checks run here, on the driver; scoring runs in Python workers, when the result is used. Each
-    row goes once to Python and back, for all the models together.
+    row goes once to Python and back, for all the models together; a Spark ML model is scored before
+    that by its own `transform`, and where all of them are, no row goes to Python.
 
     Args:
         df: any DataFrame, classic or Connect. Columns are met by name; extra ones cost nothing
@@ -62,7 +65,7 @@ def score(
     others = df.columns if keep == "*" else [keep] if isinstance(keep, str) else keep
     kept = [*keys, *others]
     plan = ScorePlan(df.schema, specs, dict.fromkeys(kept), where="DataFrame")
-    for spec in specs:
+    for spec in plan.in_python:
         ship(df.sparkSession, spec)
     return plan.apply(df, plan.task(batch_rows=batch_rows, tuned=tuned))
 
@@ -101,9 +104,19 @@ class ScorePlan:
         check_names(self.schema.names, self.schema.names, where="output")
 
     @property
+    def in_spark(self) -> tuple[ModelSpec, ...]:
+        """The models that Spark scores by their own `transform`."""
+        return tuple(spec for spec in self.specs if scored_by_spark(spec))
+
+    @property
+    def in_python(self) -> tuple[ModelSpec, ...]:
+        """The models that the workers score; their files must reach them."""
+        return tuple(spec for spec in self.specs if not scored_by_spark(spec))
+
+    @property
     def needed(self) -> list[str]:
         """The columns that must travel to the workers."""
-        inputs = [b.name for bound in self.bindings.values() for b in bound]
+        inputs = [b.name for spec in self.in_python for b in self.bindings[spec.name]]
         return list(dict.fromkeys([*(name for name, _ in self.keep), *inputs]))
 
     def task(self, *, batch_rows: int | None, tuned: bool) -> ScoreTask:
@@ -116,23 +129,43 @@ class ScorePlan:
             keep=self.keep,
             batch_rows=batch_rows,
             tuned=tuned,
+            made=tuple(spec.name for spec in self.in_spark),
         )
 
     def select(self, df: DataFrame) -> DataFrame:
-        """The columns of `df` that must travel, under names that need no quoting.
+        """The columns of `df` that must travel, and the scores of the models that Spark scores.
 
-        `mapInArrow` looks each column up by its bare name, so one with a dot or a backtick would
-        not be found; the task knows what they are really called.
+        Under names that need no quoting: `mapInArrow` looks each column up by its bare name, so one
+        with a dot or a backtick would not be found; the task knows what they are really called.
         """
-        return df.select(*[column(name).alias(f"c{i}") for i, name in enumerate(self.needed)])
+        inputs = [b.name for spec in self.in_spark for b in self.bindings[spec.name]]
+        names = {name: f"c{i}" for i, name in enumerate(dict.fromkeys([*self.needed, *inputs]))}
+        made = df.select(*[column(name).alias(new) for name, new in names.items()])
+        for i, spec in enumerate(self.in_spark):
+            sources = {b.name: names[b.name] for b in self.bindings[spec.name]}
+            made = with_scores(made, spec, sources, into=f"s{i}")
+        return made.drop(*[names[name] for name in inputs if name not in self.needed])
 
     def apply(self, df: DataFrame, task: ScoreTask) -> DataFrame:
-        """`df` scored by the Arrow route."""
+        """`df` scored: by Spark alone where that is possible, else by the Arrow route."""
+        if not self.in_python:
+            return self._finished(self.select(df))
 
         def run(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
             return score_batches(task, iter(batches))
 
         return self.select(df).mapInArrow(run, self.schema)
+
+    def _finished(self, made: DataFrame) -> DataFrame:
+        """What the workers would return, where Spark has scored every model."""
+        kept = [column(f"c{i}").alias(new, metadata={}) for i, (_, new) in enumerate(self.keep)]
+        structs = [column(f"s{i}") for i in range(len(self.specs))]
+        scores = [
+            struct.dropFields("error").cast(score_type(spec)).alias(spec.name)
+            for struct, spec in zip(structs, self.specs, strict=True)
+        ]
+        error = F.coalesce(*[struct.getField("error") for struct in structs])
+        return made.select(*kept, *scores, error.alias("error"))
 
 
 def score_type(spec: ModelSpec) -> StructType:

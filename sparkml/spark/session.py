@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from sparkml.errors import JavaMissing, SetupError, VersionsIncompatible
@@ -25,7 +29,9 @@ from sparkml.spark._versions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from sparkml.config import SparkSection, Workers
 
 DEFAULTS = {
     "spark.app.name": "sparkml",
@@ -82,6 +88,22 @@ def build_session(
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+@contextmanager
+def job_session(spark: SparkSection, workers: Workers) -> Iterator[SparkSession]:
+    """The session of a job's configuration, stopped at the end unless it was running before."""
+    # PySpark prints a page of JSON on stderr about each query that is wrong; we tell it in a line.
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
+    foreign = SparkSession.getActiveSession() is not None
+    session = build_session(spark.master, spark.conf, tuned=workers.tuned)
+    try:
+        yield session
+    finally:
+        if not foreign:
+            with suppress(Py4JError, OSError):  # a JVM that died has stopped already
+                session.stop()
 
 
 def _given(conf: Mapping[str, str]) -> SparkConf:

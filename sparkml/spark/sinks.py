@@ -7,8 +7,11 @@ rows are written. Both are said in the configuration's documentation.
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pyspark.sql import Observation
+from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
 from sparkml.config import DeltaSink
@@ -68,7 +71,7 @@ def open_sink(
     check_names([COLUMN], whole.names, where="output")
     if isinstance(sink, DeltaSink):
         return _Delta(spark, sink, whole, provenance)
-    return SparkWriter(spark, sink, whole, provenance)
+    return _ThroughSpark(SparkWriter(spark, sink, whole), provenance)
 
 
 class _Delta:
@@ -133,3 +136,30 @@ class _Delta:
 
     def read(self) -> DataFrame:
         return self._spark.read.format("delta").load(self.name)
+
+
+class _ThroughSpark:
+    """Rows are counted on their way into Spark's writer, which commits by itself.
+
+    So a run over its quarantine limit fails after the rows are written.
+    """
+
+    def __init__(self, writer: SparkWriter, provenance: Provenance) -> None:
+        self._writer, self._provenance = writer, provenance
+        self.name, self.sql, self.schema = writer.name, writer.sql, writer.schema
+        self.describe, self.read = writer.describe, writer.read
+
+    def done(self) -> int | None:
+        return None
+
+    def write(
+        self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
+    ) -> Written:
+        counts = Observation(f"sparkml-{uuid.uuid4().hex[:8]}")
+        scored = plan.apply(df, task).withColumn(COLUMN, self._provenance.column())
+        rows, bad = F.count(F.lit(1)).alias("rows"), F.count(column("error")).alias("bad")
+        self._writer.save(scored.observe(counts, rows, bad))
+        written = Written(rows=counts.get["rows"], quarantined=counts.get["bad"])
+        fate = "the rows are written: this sink cannot take them back"
+        check_quarantine(written, max_quarantine, where=self.name, fate=fate)
+        return written

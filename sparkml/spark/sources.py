@@ -15,7 +15,10 @@ from sparkml.config import (
     TableSource,
 )
 from sparkml.errors import ConfigError, SourceError, did_you_mean
+from sparkml.features.encoders import Encoding
+from sparkml.spark.encodings import register_encoding
 from sparkml.spark.failures import FROM_SPARK, brief
+from sparkml.spark.features import register_named
 from sparkml.spark.session import require_delta
 from sparkml.spark.types import column
 
@@ -36,6 +39,7 @@ def read_source(spark: SparkSession, source: Source, *, key: str = "source") -> 
         SourceError: it does not exist or cannot be read.
         ConfigError: `where` or `columns` do not fit it.
     """
+    register_named(spark, [source.where or "", getattr(source, "query", "")])
     try:
         df = READERS[type(source)](spark, source)
     except FROM_SPARK as error:
@@ -57,12 +61,28 @@ def apply_steps(df: DataFrame, steps: Sequence[Step]) -> DataFrame:
     """`df` with each step's column added or replaced, in order.
 
     Raises:
-        ConfigError: an expression does not parse, or names a column that is not there.
+        ConfigError: an expression does not parse, or names a column that is not there; or there is
+            no such encoding.
+        InputError: a file that should hold an encoding holds something else.
+        ExtraMissing: a feature needs a library that is not installed here.
     """
+    register_named(df.sparkSession, [step.expr for step in steps])
     for index, step in enumerate(steps):
+        if step.encoding:
+            encoding = _read_encoding(step.encoding, where=f"steps[{index}].encoding")
+            register_encoding(df.sparkSession, step.column, encoding)
         add = partial(df.withColumn, step.column)
         df = _checked(add, step.expr, where=f"steps[{index}] ({step.column})")
     return df
+
+
+def _read_encoding(address: str, *, where: str) -> Encoding:
+    try:
+        return Encoding.read(address)
+    except OSError as error:
+        raise ConfigError(
+            f"'{address}' cannot be read: {error}", where=where, fix="name the file of an encoding"
+        ) from error
 
 
 def describe(source: Source) -> str:

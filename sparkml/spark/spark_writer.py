@@ -1,47 +1,45 @@
-"""The sinks that Spark's own writer fills: Parquet, CSV and the catalog's tables, at least once."""
+"""`SparkWriter`: a sink that Spark's own writer fills, checked before the first task."""
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import Observation
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import ArrayType, MapType, StructType
 
-from sparkml.config import CsvSink, ParquetSink, TableSink
+from sparkml.config import CsvSink, DeltaSink, TableSink
 from sparkml.errors import SinkNotWritable, SinkSchemaError, did_you_mean
 from sparkml.files import open_address, scheme_of
+from sparkml.spark.delta.log import DeltaTransaction
+from sparkml.spark.delta.partition import predicate
 from sparkml.spark.delta.root import check_permission
 from sparkml.spark.failures import FROM_SPARK, brief
-from sparkml.spark.provenance import COLUMN, Provenance
+from sparkml.spark.session import require_delta
 from sparkml.spark.types import column, quoted
-from sparkml.spark.written import Written, absolute, check_quarantine
+from sparkml.spark.written import absolute
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
-    from sparkml.spark.score import ScorePlan
-    from sparkml.spark.worker import ScoreTask
+    from sparkml.config import Sink
+
+TXN_VERSION = 1
+"""A run key is written once, so its transaction in Delta's log never has a second version."""
 
 
 class SparkWriter:
-    """Rows are counted on the way into Spark's writer, which commits by itself.
+    """Rows go into Spark's writer, which commits by itself.
 
-    So a run over its quarantine limit fails after the rows are written, and a run that is repeated
-    in `append` mode adds its rows again.
+    Parquet files, CSV files and catalog tables: at least once, a run that is repeated in `append`
+    mode adds its rows again. A Delta table in a folder: one commit; with `run_key`, once per key.
     """
 
-    def __init__(
-        self,
-        spark: SparkSession,
-        sink: ParquetSink | CsvSink | TableSink,
-        schema: StructType,
-        provenance: Provenance,
-    ) -> None:
-        self._spark, self._sink, self._provenance = spark, sink, provenance
+    def __init__(self, spark: SparkSession, sink: Sink, schema: StructType) -> None:
+        self._spark, self._sink = spark, sink
         self.schema = schema
+        if isinstance(sink, DeltaSink):
+            require_delta(spark)
         if isinstance(sink, TableSink):
             self.name = reference = sink.table
         else:
@@ -58,36 +56,45 @@ class SparkWriter:
         if isinstance(sink, TableSink):
             self._provider = self._check_table(sink, schema)
         else:
-            self._check_folder()
+            self._is_new = self._check_folder()
 
     def describe(self) -> dict[str, Any]:
         """What will happen, for the plan."""
+        delta = isinstance(self._sink, DeltaSink)
         return {
             "format": self._sink.format,
             "where": self.name,
             "mode": self._sink.mode,
             "partition_by": ", ".join(self._sink.partition_by) or "nothing",
-            "promise": "at least once, by Spark's own writer",
+            "promise": f"{'one commit' if delta else 'at least once'}, by Spark's own writer",
         }
 
-    def done(self) -> int | None:
-        """Never known here."""
-        return None
+    def done(self) -> bool:
+        """Whether the table has this run key's rows already: Delta would skip the write."""
+        sink = self._sink
+        if not isinstance(sink, DeltaSink) or not sink.run_key or self._is_new:
+            return False
+        txn = DeltaTransaction(self._spark, sink.path)
+        return txn.done(_app_id(sink.run_key), TXN_VERSION)
 
-    def write(
-        self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
-    ) -> Written:
-        """Score `df` and write it in one job."""
-        counts = Observation(f"sparkml-{uuid.uuid4().hex[:8]}")
-        scored = plan.apply(df, task).withColumn(COLUMN, self._provenance.column())
-        counted = scored.observe(
-            counts, F.count(F.lit(1)).alias("rows"), F.count(column("error")).alias("bad")
-        )
-        self._save(_flat(counted) if isinstance(self._sink, CsvSink) else counted)
-        written = Written(rows=counts.get["rows"], quarantined=counts.get["bad"])
-        fate = "the rows are written: this sink cannot take them back"
-        check_quarantine(written, max_quarantine, where=self.name, fate=fate)
-        return written
+    def save(self, rows: DataFrame) -> None:
+        """Write `rows`, which have the sink's schema, in one job."""
+        sink = self._sink
+        mode = "overwrite" if sink.mode == "replace" else "append"
+        flat = _flat(rows) if isinstance(sink, CsvSink) else rows
+        writer: DataFrameWriter = flat.write.mode(mode).options(**self._options())
+        if by := sink.partition_by or tuple(getattr(sink, "partition", None) or ()):
+            writer = writer.partitionBy(*by)
+        if isinstance(sink, DeltaSink):
+            writer = writer.options(**_delta_options(sink, self.schema, is_new=self._is_new))
+        if not isinstance(sink, TableSink):
+            writer.format(sink.format).save(sink.path)
+            return
+        if self._provider:
+            writer = writer.format(self._provider)
+        if sink.schema_ == "merge":
+            writer = writer.option("mergeSchema", "true")
+        writer.saveAsTable(sink.table)
 
     def read(self) -> DataFrame:
         """What the sink holds now."""
@@ -97,23 +104,10 @@ class SparkWriter:
         return reader.format(self._sink.format).load(self.name)
 
     def _options(self) -> dict[str, str]:
+        if isinstance(self._sink, DeltaSink):
+            return {}
         header = {"header": "true"} if isinstance(self._sink, CsvSink) else {}
         return {**header, **self._sink.options}
-
-    def _save(self, rows: DataFrame) -> None:
-        sink = self._sink
-        mode = "overwrite" if sink.mode == "replace" else "append"
-        writer: DataFrameWriter = rows.write.mode(mode).options(**self._options())
-        if sink.partition_by:
-            writer = writer.partitionBy(*sink.partition_by)
-        if not isinstance(sink, TableSink):
-            writer.format(sink.format).save(sink.path)
-            return
-        if self._provider:
-            writer = writer.format(self._provider)
-        if sink.schema_ == "merge":
-            writer = writer.option("mergeSchema", "true")
-        writer.saveAsTable(sink.table)
 
     def _check_table(self, sink: TableSink, schema: StructType) -> str | None:
         """The provider of the table, None where it does not exist yet."""
@@ -141,8 +135,11 @@ class SparkWriter:
         providers = [row.data_type for row in described if row.col_name == "Provider"]
         return providers[-1] if providers else None
 
-    def _check_folder(self) -> None:
-        """Refuse a folder that cannot be written; here, since Spark would find out in its tasks."""
+    def _check_folder(self) -> bool:
+        """Whether the folder is new.
+
+        One that cannot be written is refused here, since Spark would find out in its tasks.
+        """
         try:
             jvm: Any = self._spark._jvm  # noqa: SLF001 - Hadoop's file systems, no other way
             conf = self._spark.sparkContext._jsc.hadoopConfiguration()  # noqa: SLF001 - the same
@@ -157,10 +154,30 @@ class SparkWriter:
                     where=self.name,
                     fix="choose another sink.path, or remove the file",
                 )
+            return not system.exists(path)
         except FROM_SPARK as error:
             raise SinkNotWritable(
                 brief(error), where=self.name, fix="check the address and the permissions"
             ) from error
+
+
+def _delta_options(sink: DeltaSink, schema: StructType, *, is_new: bool) -> dict[str, str]:
+    """What a Delta sink's keys are called by Delta's own writer."""
+    options = {}
+    if sink.schema_ == "merge":
+        options["mergeSchema"] = "true"
+    if sink.column_mapping == "name" and is_new:
+        options["delta.columnMapping.mode"] = "name"
+    if sink.mode == "replace" and sink.partition:
+        parts = [predicate(name, str(value), schema) for name, value in sink.partition.items()]
+        options["replaceWhere"] = " AND ".join(parts)
+    if sink.run_key:
+        options |= {"txnAppId": _app_id(sink.run_key), "txnVersion": str(TXN_VERSION)}
+    return options
+
+
+def _app_id(run_key: str) -> str:
+    return f"sparkml:{run_key}"
 
 
 def _flat(rows: DataFrame) -> DataFrame:

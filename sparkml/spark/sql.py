@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sparkml.arrow import to_arrow_type
 from sparkml.models.read import read_spec
 from sparkml.spark.ship import ship
+from sparkml.spark.spark_ml import refuse_in_udf
 from sparkml.spark.types import quoted, spark_type
 from sparkml.spark.udf import raw_udf
 from sparkml.spec import ModelSpec
@@ -34,8 +35,12 @@ def register_sql(
 
     A Python UDF alone takes its arguments by position, whatever they are called, so the function
     wraps one that takes a single struct. Lives as long as the session.
+
+    Raises:
+        UnsupportedFlavor: a Spark ML model, which is scored by its own `transform`: see `score`.
     """
     spec = model if isinstance(model, ModelSpec) else read_spec(model)
+    refuse_in_udf(spec)
     ship(spark, spec)
     raw = f"_sparkml_{hashlib.sha256(spec.to_json().encode()).hexdigest()[:24]}"
     spark.udf.register(raw, raw_udf(spec, tuned=tuned))

@@ -16,6 +16,7 @@ from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.score import score_type
 from sparkml.spark.ship import ship
+from sparkml.spark.spark_ml import refuse_in_udf
 from sparkml.spark.types import column, spark_type
 from sparkml.spark.worker import open_scorer
 from sparkml.spec import ModelSpec
@@ -48,8 +49,10 @@ def score_udf(
 
     Raises:
         SignatureError: a feature is left out, or a name is not a feature.
+        UnsupportedFlavor: a Spark ML model, which is scored by its own `transform`: see `score`.
     """
     spec = model if isinstance(model, ModelSpec) else read_spec(model)
+    refuse_in_udf(spec)
     session = spark or SparkSession.active()
     ship(session, spec)
     raw = raw_udf(spec, tuned=tuned)

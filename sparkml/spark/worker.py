@@ -36,7 +36,8 @@ class ScoreTask:
     """All that a task needs to know; it pickles to a few hundred bytes and holds no model.
 
     `columns` are the names of the columns that arrive, in their order. `keep` pairs the name of a
-    column that passes through with its name in the output.
+    column that passes through with its name in the output. `made` names the models that Spark has
+    scored itself: their columns arrive after the others, each a struct of the outputs and `error`.
     """
 
     models: tuple[ModelSpec, ...]
@@ -44,15 +45,21 @@ class ScoreTask:
     keep: tuple[tuple[str, str], ...] = ()
     batch_rows: int | None = None
     tuned: bool = True
+    made: tuple[str, ...] = ()
 
 
 def score_batches(task: ScoreTask, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The kept columns, a struct per model and `error`, batch by batch, in the rows' order."""
-    scorers: list[Scorer] = []
+    live = [spec for spec in task.models if spec.name not in task.made]
+    scorers: dict[str, Scorer] = {}
     for batch in rebatch(batches, task.batch_rows):
-        scorers = scorers or [open_scorer(spec, tuned=task.tuned) for spec in task.models]
-        named = pa.RecordBatch.from_arrays(batch.columns, names=list(task.columns))
-        yield _scored(named, scorers, task.keep)
+        scorers = scorers or {spec.name: open_scorer(spec, tuned=task.tuned) for spec in live}
+        width = len(task.columns)
+        named = pa.RecordBatch.from_arrays(batch.columns[:width], names=list(task.columns))
+        arrived = map(pa.RecordBatch.from_struct_array, batch.columns[width:])
+        scores = dict(zip(task.made, arrived, strict=True))
+        scores |= {name: scorer(named) for name, scorer in scorers.items()}
+        yield _scored(named, [(s.name, scores[s.name]) for s in task.models], task.keep)
     if task.tuned:
         tune(loaded=False)
 
@@ -68,16 +75,17 @@ def open_scorer(spec: ModelSpec, *, tuned: bool) -> Scorer:
 
 
 def _scored(
-    batch: pa.RecordBatch, scorers: list[Scorer], keep: tuple[tuple[str, str], ...]
+    batch: pa.RecordBatch,
+    scores: list[tuple[str, pa.RecordBatch]],
+    keep: tuple[tuple[str, str], ...],
 ) -> pa.RecordBatch:
     columns = [batch.column(source) for source, _ in keep]
     names = [output for _, output in keep]
     errors = pa.nulls(batch.num_rows, ERROR_TYPE)
-    for scorer in scorers:
-        *outputs, found = scorer(batch).columns
-        fields = list(scorer.output_schema)[:-1]
-        columns.append(pa.StructArray.from_arrays(outputs, fields=fields))
-        names.append(scorer.spec.name)
+    for name, scored in scores:
+        *outputs, found = scored.columns
+        columns.append(pa.StructArray.from_arrays(outputs, fields=list(scored.schema)[:-1]))
+        names.append(name)
         if found.null_count < len(found):
             errors = pc.coalesce(errors, found)
     return pa.RecordBatch.from_arrays([*columns, errors], names=[*names, "error"])

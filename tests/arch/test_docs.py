@@ -17,7 +17,14 @@ import pytest
 import yaml
 
 import sparkml
-from sparkml.config import JobConfig, load_config
+from sparkml.config import (
+    FeaturesConfig,
+    JobConfig,
+    TrainConfig,
+    TrainManyConfig,
+    load_as,
+    load_config,
+)
 from tools.docs import RESULTS, made_anew
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +42,13 @@ NOT_RUN = {
 
 RUN_BY_THE_DEMO = "spark-submit jobs/score.py --config conf/score.wine.yaml"
 LANGUAGES = {"console", "python", "sql", "text", "yaml"}
+JOBS = {
+    "score": JobConfig,
+    "features": FeaturesConfig,
+    "train": TrainConfig,
+    "train_many": TrainManyConfig,
+}
+"""How a file in conf/ begins -> what it configures."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +160,7 @@ def test_a_command_prints_what_the_page_tells(command, output, request):
         return
     home, demo = request.getfixturevalue("fresh_results")
     if command == RUN_BY_THE_DEMO:
-        printed = demo.partition(f"$ {command}\n")[2].partition("\ndone in ")[0]
+        printed = re.split(r"\n\$ |\ndone in ", demo.partition(f"$ {command}\n")[2])[0]
     else:
         shell = ["bash", "-c", command]
         printed = run(shell, home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
@@ -213,16 +227,35 @@ def test_the_python_and_sql_of_a_page_is_one_program(page, workplace, tmp_path):
         check_output(block.output or "", printed, str(block))
 
 
+SAYS = {
+    "bank": r"0 rows without a score\n(.*\n)*AUC 0\.[6-9]\d+",
+    "explore": r"clients, 17 columns\n(.*\n)*.*\|\s+5\|\s+NULL\|",
+    "wine": r"178 wines, 14 columns\n(.*\n)*.*NULL_INPUT(.*\n)*.*NULL_INPUT",
+}
+"""What a notebook prints, among much else."""
+
+
 @pytest.mark.spark
-def test_the_notebook_runs_as_a_script(workplace):
-    """In the same folder; its last table shows the two rows without a score."""
+@pytest.mark.parametrize("file", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda f: f.stem)
+def test_a_notebook_runs_as_a_script(file, workplace):
+    """From its first cell to its last, in a folder where the demo was run."""
     home, _ = workplace
 
-    done = run([sys.executable, "notebooks/wine.py"], home, capture_output=True)
+    done = run([sys.executable, f"notebooks/{file.name}"], home, capture_output=True)
 
     assert done.returncode == 0, done.stderr
-    assert "178 wines, 14 columns" in done.stdout
-    assert done.stdout.count("NULL_INPUT") == 2
+    assert re.search(SAYS[file.stem], done.stdout), done.stdout
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda f: f.stem)
+def test_a_notebook_becomes_an_ipynb(file, tmp_path):
+    """Text cells and code cells, as many as the file marks."""
+    made = tmp_path / f"{file.stem}.ipynb"
+    subprocess.run(["jupytext", "--quiet", "--to", "ipynb", "-o", made, file], check=True)
+
+    cells = json.loads(made.read_text())["cells"]
+    assert {"markdown", "code"} == {cell["cell_type"] for cell in cells}
+    assert file.read_text().count("\n# %%") + 1 == len(cells)
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "yaml"], ids=str)
@@ -237,6 +270,14 @@ def test_yaml_is_a_valid_configuration(block, tmp_path):
     load_config(tmp_path / "job.yaml", env={})
 
 
+KINDS = {
+    "features": FeaturesConfig,
+    "score": JobConfig,
+    "train": TrainConfig,
+    "train_many": TrainManyConfig,
+}
+
+
 def demo_config() -> dict:
     """The keys of the wine job."""
     return yaml.safe_load((ROOT / "conf/score.wine.yaml").read_text())
@@ -244,8 +285,8 @@ def demo_config() -> dict:
 
 @pytest.mark.parametrize("file", sorted((ROOT / "conf").glob("*.yaml")), ids=lambda f: f.name)
 def test_every_configuration_in_conf_loads(file):
-    """Without any environment."""
-    load_config(file, env={})
+    """As the kind of job that its name begins with, without any environment."""
+    load_as(JOBS[file.name.split(".", 1)[0]], file, env={})
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda p: p.name)

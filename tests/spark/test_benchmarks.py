@@ -23,6 +23,7 @@ def test_every_contender_runs_and_the_table_holds_them(tmp_path):
     """One small round of each; no figure of it means anything."""
     out = tmp_path / "figures.json"
     options = ["--rows", "8000", "--rounds", "1", "--warm-ups", "0", "--models", "LR"]
+    options += ["--keys", "4"]
 
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.run", *options, "--out", out, "--home", tmp_path],
@@ -34,6 +35,7 @@ def test_every_contender_runs_and_the_table_holds_them(tmp_path):
     assert {*CONTENDERS, LIMIT} == set(figures["seconds"]["LR"])
     assert set(TASK_COSTS) == set(figures["ms_per_empty_task"])
     assert all(name in done.stdout for name in CONTENDERS)
+    assert "| one model per key, thousand rows/s | train | score |" in done.stdout
 
 
 def test_a_ratio_is_the_median_of_paired_runs():

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 SLOW_JOB = """
 import time
-from sparkml.cli import _last_line, _spark_log
+from sparkml.last_line import last_line
+from sparkml.terminal import spark_log
 from sparkml.spark.interruptible import interruptible
 
 def slow(batches):
@@ -36,7 +37,7 @@ def job():
         spark.stop()
         print("stopped", flush=True)
 
-with _last_line(debug=False), _spark_log(quiet=True):
+with last_line(debug=False), spark_log(quiet=True):
     interruptible(job)
 """
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from sparkml import errors
-from sparkml.cli import EXIT_STATUSES, INTERRUPTED, TERMINATED, _last_line, driver
+from sparkml.cli import EXIT_STATUSES, driver
 from sparkml.errors import ConfigError, JobFailed, SinkNotWritable, SparkMLError
+from sparkml.last_line import INTERRUPTED, TERMINATED, last_line
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("numpy", "pyarrow", "pandas", "pyspark", "py4j", "mlflow", "sklearn")
@@ -191,7 +192,7 @@ def test_a_driver_gives_its_status_back(capsys):
 )
 def test_each_end_has_its_line_and_status(capsys, error, status, line):
     """Whatever is raised: one line, and the status that the help documents."""
-    with pytest.raises(SystemExit) as end, _last_line(debug=False):
+    with pytest.raises(SystemExit) as end, last_line(debug=False):
         raise error
     assert end.value.code == status
     shown = capsys.readouterr().err
@@ -211,7 +212,7 @@ def test_a_sigterm_is_an_end_like_any_other(capsys):
         finally:
             cleaned.append(True)
 
-    with pytest.raises(SystemExit) as end, _last_line(debug=False):
+    with pytest.raises(SystemExit) as end, last_line(debug=False):
         stop()
     assert (end.value.code, cleaned) == (143, [True])
     assert capsys.readouterr().err.startswith("ERROR TERMINATED: ")

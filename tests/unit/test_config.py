@@ -56,8 +56,8 @@ def test_every_example_loads(path):
 
 
 def test_there_is_an_example_for_each_model_of_the_demo():
-    """Three demos, three files."""
-    assert {p.name.split(".")[1] for p in EXAMPLES} == {"wine", "breast_cancer", "digits"}
+    """One file each, and one for the bank table."""
+    assert {p.name.split(".")[1] for p in EXAMPLES} >= {"wine", "breast_cancer", "digits", "bank"}
 
 
 def test_what_is_left_out_has_the_documented_default(load):
@@ -159,6 +159,16 @@ def test_one_word_is_the_policy_of_every_column(load):
     """`nulls: quarantine` and `nulls: {fill: 0}` hold for all columns."""
     text = SMALL.replace("@champion", "@champion\n    nulls: {fill: 0}")
     assert load(text).config.models["wine"].nulls == {"*": NullPolicy(kind="fill", value=0)}
+
+
+def test_outputs_are_names_in_the_asked_order(load):
+    """One alone may stand without a list; none is the model's usual ones."""
+    assert load(SMALL).config.models["wine"].outputs == ()
+    for written, names in (("margin", ("margin",)), ("[leaf, prediction]", ("leaf", "prediction"))):
+        text = SMALL.replace("@champion", f"@champion\n    outputs: {written}")
+        config = load(text).config
+        assert config.models["wine"].outputs == names
+        assert JobConfig.model_validate(config.model_dump(mode="json", by_alias=True)) == config
 
 
 def test_every_mistake_is_told_at_once(problems):

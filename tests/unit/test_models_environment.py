@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import pickle
 import platform
 import warnings
@@ -18,7 +19,7 @@ from sparkml.models.environment import (
     environment_differences,
     recorded_versions,
 )
-from sparkml.models.mlmodel import MLmodel
+from sparkml.models.mlmodel import MLmodel, read_mlmodel
 from sparkml.models.read import read_spec
 
 CLOUDPICKLED = MLmodel(
@@ -59,8 +60,8 @@ def test_packages_that_change_nothing_are_passed_over(tmp_path):
 
 def test_a_missing_package_is_a_difference(tmp_path):
     """It was there when the model was trained."""
-    found = differences(tmp_path, ["xgboost==2.0.3"], flavor="pyfunc")
-    assert found == ("xgboost 2.0.3 (not installed here)",)
+    found = differences(tmp_path, ["tensorflow==2.15.0"], flavor="pyfunc")
+    assert found == ("tensorflow 2.15.0 (not installed here)",)
 
 
 def test_pythons_minor_version_counts_for_byte_code_alone(tmp_path):
@@ -122,3 +123,22 @@ def test_what_the_pickle_itself_tells_is_told_beside_what_was_recorded(tmp_path,
     said = " ".join(str(warning.message) for warning in told)
     assert "numpy 1.0.0 (here" in said
     assert "scikit-learn 1.0.0 (here" in said
+
+
+@pytest.mark.parametrize("package", ["lightgbm", "xgboost", "catboost"])
+def test_the_version_that_a_booster_s_flavor_records_is_compared(package, tmp_path):
+    """MLflow writes it beside the model; each library's own files have a row of their own."""
+    key = {"lightgbm": "lgb", "xgboost": "xgb"}.get(package, package)
+    (tmp_path / "MLmodel").write_text(
+        yaml.safe_dump({"flavors": {package: {f"{key}_version": "0.1"}}})
+    )
+    (found,) = environment_differences(tmp_path, read_mlmodel(tmp_path), package)
+    assert found == f"{package} 0.1 (here {importlib.metadata.version(package)})"
+
+
+def test_a_pickled_wrapper_of_lightgbm_is_byte_code_too(tmp_path):
+    """Then Python's minor version counts; a text has none."""
+    (tmp_path / "python_env.yaml").write_text("python: 3.1.7")
+    for form, found in (("cloudpickle", True), ("skops", False)):
+        described = MLmodel(flavors={"lightgbm": {"serialization_format": form}})
+        assert found == any(environment_differences(tmp_path, described, "lightgbm"))

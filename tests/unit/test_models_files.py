@@ -105,9 +105,9 @@ def test_an_address_of_another_scheme_is_refused(uri):
 
 def test_files_that_no_flavor_reads_are_refused(tmp_path):
     """The error says what was found and what could be read."""
-    (tmp_path / "model.onnx").write_bytes(b"?")
-    with pytest.raises(UnsupportedFlavor, match=r"model\.onnx.*\.joblib, \.pkl, \.skops"):
-        read_spec(str(tmp_path / "model.onnx"))
+    (tmp_path / "model.tflite").write_bytes(b"?")
+    with pytest.raises(UnsupportedFlavor, match=r"model\.tflite.*\.joblib, \.pkl, \.skops"):
+        read_spec(str(tmp_path / "model.tflite"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UnsupportedFlavor, match="an empty folder"):
         read_spec(str(tmp_path / "empty"))

@@ -48,9 +48,10 @@ def test_children_are_quiet_and_we_are_not(tmp_path):
 
 FAILING = """
 import subprocess, sys
-from sparkml.cli import _last_line, _spark_log
+from sparkml.last_line import last_line
+from sparkml.terminal import spark_log
 from sparkml.errors import JobFailed
-with _last_line(debug=False), _spark_log(quiet=True):
+with last_line(debug=False), spark_log(quiet=True):
     if sys.argv[1] != "silent":
         subprocess.run([sys.executable, "-c", "print('java said')"], check=True)
     if sys.argv[1] != "fine":

@@ -120,12 +120,12 @@ def partition_columns(
     return tuple(columns)
 
 
-def predicate(column: PartitionColumn, table: StructType) -> str:
-    """SQL for the column having its value; which is written as bytes, so it needs no escapes."""
-    field = next(f for f in table.fields if f.name.lower() == column.name.lower())
-    if column.value is None:
+def predicate(name: str, value: str | None, table: StructType) -> str:
+    """SQL for the column having the value; which is written as bytes, so it needs no escapes."""
+    field = next(f for f in table.fields if f.name.lower() == name.lower())
+    if value is None:
         return f"{quoted(field.name)} IS NULL"
-    text = f"CAST(X'{column.value.encode().hex()}' AS STRING)"
+    text = f"CAST(X'{value.encode().hex()}' AS STRING)"
     return f"{quoted(field.name)} = CAST({text} AS {field.dataType.simpleString()})"
 
 

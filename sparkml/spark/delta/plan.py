@@ -117,7 +117,7 @@ def plan_table(
     return TablePlan(
         layout=_layout(root, table, rows, partitions, properties),
         replace=replace,
-        predicates=tuple(predicate(p, table) for p in partitions if p.fixed),
+        predicates=tuple(predicate(p.name, p.value, table) for p in partitions if p.fixed),
         shown=" AND ".join(shown) if replace and shown else None,
         new_columns=new,
     )

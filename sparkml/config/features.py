@@ -1,0 +1,37 @@
+"""`FeaturesConfig`: what one feature job is, as a frozen value with the same keys as the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+
+from sparkml.config.fields import AsTuple, Section, Text
+from sparkml.config.job import SparkSection, Step, Workers, kept
+from sparkml.config.sinks import Sink
+from sparkml.config.sources import Source
+
+
+class FeaturesConfig(Section):
+    """A feature job: source, steps, sink, and no model. Checked without Spark, in milliseconds."""
+
+    source: Source
+    steps: Annotated[tuple[Step, ...], AsTuple, Field(min_length=1)]
+    keep: Annotated[tuple[str, ...] | Literal["*"], BeforeValidator(kept)] = "*"
+    """The columns to write, those of the steps among them; `"*"` is all of them."""
+    sink: Sink
+    """Filled by Spark's own writer, whatever the format: a Delta table in one commit."""
+    result: Text | None = None
+    """A JSON file that tells the run's outcome, for whoever cannot see the driver's output."""
+    spark: SparkSection = SparkSection()
+    workers: Workers = Workers()
+
+    @field_validator("sink")
+    @classmethod
+    def _source_is_not_replaced(cls, sink: Sink, info: ValidationInfo) -> Sink:
+        path = getattr(sink, "path", None)
+        source = getattr(info.data.get("source"), "path", None)
+        if path and source and sink.mode == "replace" and Path(path) == Path(source):
+            raise ValueError("is the source: its rows would be replaced while they are read")
+        return sink

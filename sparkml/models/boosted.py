@@ -1,0 +1,255 @@
+"""What LightGBM, XGBoost and CatBoost have in common: columns, types, and a batch in one pass."""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sparkml.arrow import matrix, to_arrow_type
+from sparkml.errors import ConfigError, SignatureError, did_you_mean
+from sparkml.lists import is_list
+from sparkml.models.extra_outputs import extra_field
+from sparkml.models.results import as_column
+from sparkml.models.sklearn_signature import (
+    PREDICTION,
+    PROBABILITY,
+    line_to_write,
+    order_of,
+    outputs_of,
+    probe,
+)
+from sparkml.spec import Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from sparkml.models.extra_outputs import Extras
+    from sparkml.spec import Signature
+
+    Convert = Callable[[pa.RecordBatch], Any]
+
+
+class Booster(Protocol):
+    """A library's model, as far as the three differ."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The features that it was trained on."""
+        ...
+
+    @property
+    def named(self) -> bool:
+        """Whether the names are somebody's, and not numbers that the library gave."""
+        ...
+
+    @property
+    def categories(self) -> Mapping[int, pa.Array | None]:
+        """Feature → its categories, None where any text is one; the other features are numbers."""
+        ...
+
+    @property
+    def has_probability(self) -> bool:
+        """Whether it is a classifier that tells probabilities."""
+        ...
+
+    @property
+    def extras(self) -> Extras:
+        """Its further outputs."""
+        ...
+
+    def convert(self, batch: pa.RecordBatch) -> Any:
+        """A batch with a column for each feature, in the trained order, as the library takes it."""
+        ...
+
+    def of_matrix(self, values: npt.NDArray[np.float64]) -> Any:
+        """A matrix of numbers as the library takes it."""
+        ...
+
+    def score(self, x: Any, *, probability: bool) -> tuple[Any, Any]:
+        """`prediction` and, where it is asked for, `probability`."""
+        ...
+
+
+class BoostedModel:
+    """A `base.OpenModel` around a `Booster`."""
+
+    def __init__(self, booster: Booster, *, where: str, differences: tuple[str, ...] = ()) -> None:
+        self.booster, self.where, self.differences = booster, where, differences
+
+    @property
+    def inputs(self) -> tuple[Field, ...]:
+        """A double for each feature, or its categories' type; one vector if nothing has a name."""
+        names, categories = self.booster.names, self.booster.categories
+        if not self.booster.named and not categories:
+            return (Field(name="features", type="list<double>", length=len(names)),)
+        return tuple(
+            Field(name=name, type=_category_type(categories[i]) if i in categories else "double")
+            for i, name in enumerate(names)
+        )
+
+    @property
+    def hint(self) -> str:
+        """The line that tells the types of the columns."""
+        return line_to_write(self.booster.names)
+
+    def outputs(
+        self,
+        inputs: tuple[Field, ...],
+        recorded: tuple[Field, ...],  # noqa: ARG002 -- the model itself is asked
+    ) -> tuple[Field, ...]:
+        """`prediction`, and `probability` where it has one; asked of the model with two rows."""
+        seen = self.probed(inputs, partial(self.booster.score, probability=True))
+        has = self.booster.has_probability
+        return outputs_of(None, seen, probability=has) if seen else ()
+
+    def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:
+        """`margin`, `leaf` and `contributions`, those that the library gives for such a model."""
+        seen = ((name, self.probed(inputs, of)) for name, of in self.booster.extras.items())
+        names = self.booster.names
+        return tuple(extra_field(n, values, names) for n, values in seen if values is not None)
+
+    def predictor(self, signature: Signature, params: Mapping[str, Any]) -> BoostedPredictor:
+        """The model as it scores batches of `signature`.
+
+        Raises:
+            SignatureError: the columns are not those that it was trained on.
+        """
+        if params:
+            raise ConfigError(
+                "such a model takes no params",
+                where=self.where,
+                fix="leave them out, or say flavor: pyfunc",
+            )
+        return BoostedPredictor(self, signature)
+
+    def probed(self, inputs: tuple[Field, ...], of: Callable[[Any], Any]) -> Any:
+        """What `of` gives for two rows without values, or of zeros if it refuses those."""
+        convert = self.converter(inputs)
+        for missing in (True, False):
+            seen = probe(lambda batch: of(convert(batch)), inputs, missing=missing)
+            if seen is not None:
+                return seen
+        return None
+
+    def converter(self, inputs: tuple[Field, ...]) -> Convert:
+        """How a batch becomes the library's `X`.
+
+        Raises:
+            SignatureError: other features than it was trained on, or of another kind.
+        """
+        booster = self.booster
+        types = [to_arrow_type(f.type) for f in inputs]
+        if len(inputs) == 1 and is_list(types[0]) and not booster.categories:
+            width = len(booster.names)
+            if inputs[0].length not in (None, width):
+                raise SignatureError(
+                    f"the model was trained on {width} features, the vector has {inputs[0].length}",
+                    where=self.where,
+                    fix="declare the vector that it was trained on",
+                )
+            return lambda batch: booster.of_matrix(matrix(batch, width))
+        order = order_of(booster.names, [f.name for f in inputs], where=self.where)
+        for place, index in enumerate(order):
+            given = booster.categories.get(place, pa.array([], pa.float64()))
+            if not _fits(types[index], given):
+                raise SignatureError(
+                    f"the model takes {_category_type(given)} in '{booster.names[place]}', the "
+                    f"signature says {inputs[index].type}",
+                    where=self.where,
+                    fix="declare the type that it was trained on",
+                )
+        return lambda batch: booster.convert(batch.select(order))
+
+
+class BoostedPredictor:
+    """A model of boosted trees bound to a signature; see `base.Predictor`."""
+
+    def __init__(self, model: BoostedModel, signature: Signature) -> None:
+        self._model, self._inputs = model, signature.inputs
+        self._outputs = {f.name: to_arrow_type(f.type) for f in signature.outputs}
+        usual = [PREDICTION, PROBABILITY] if model.booster.has_probability else [PREDICTION]
+        known = [*usual, *model.booster.extras]
+        for name in self._outputs:
+            if name not in known:
+                raise SignatureError(
+                    f"the model has no output '{name}'",
+                    where=model.where,
+                    fix=did_you_mean(name, known),
+                )
+        self._convert = model.converter(signature.inputs)
+
+    @cached_property
+    def takes_nan(self) -> bool:
+        """Whether it scores a row of missing values, of missing numbers at least; it is asked."""
+
+        def scored(batch: pa.RecordBatch) -> Any:
+            return self._model.booster.score(self._convert(batch), probability=False)
+
+        return any(
+            probe(of, self._inputs, missing=True) is not None
+            for of in (scored, lambda batch: scored(_without_null_texts(batch)))
+        )
+
+    def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """The outputs of `batch`."""
+        if not batch.num_rows:  # the libraries refuse an empty matrix
+            return [pa.array([], dtype) for dtype in self._outputs.values()]
+        booster = self._model.booster
+        x = self._convert(batch)
+        made: dict[str, Any] = {}
+        if PREDICTION in self._outputs or PROBABILITY in self._outputs:
+            usual = booster.score(x, probability=PROBABILITY in self._outputs)
+            made = dict(zip((PREDICTION, PROBABILITY), usual, strict=True))
+        return [
+            as_column(made[name] if name in made else booster.extras[name](x), dtype)
+            for name, dtype in self._outputs.items()
+        ]
+
+
+def _without_null_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [c.fill_null("") if pa.types.is_string(c.type) else c for c in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def coded(batch: pa.RecordBatch, categories: Mapping[int, pa.Array], *, strict: bool) -> Any:
+    """The matrix of `batch`, a category as its place among those trained; a missing one is NaN.
+
+    Raises:
+        ValueError: an unseen category, if `strict`; otherwise it is NaN as well.
+    """
+    columns = batch.columns
+    for place, known in categories.items():
+        column = columns[place]
+        codes = pc.index_in(column, value_set=known.cast(column.type))
+        if strict:
+            unseen = pc.and_not(codes.is_null(), column.is_null(nan_is_null=True))
+            if pc.any(unseen).as_py():
+                value = column.filter(unseen)[0].as_py()
+                name = batch.schema.names[place]
+                msg = f"{value!r} in '{name}' is no category that the model was trained on"
+                raise ValueError(msg)
+        columns[place] = codes.cast(pa.float64())
+    names = [str(i) for i in range(len(columns))]
+    return matrix(pa.RecordBatch.from_arrays(columns, names=names))
+
+
+def _category_type(categories: pa.Array | None) -> str:
+    return "string" if categories is None else str(categories.type)
+
+
+def _fits(dtype: pa.DataType, categories: pa.Array | None) -> bool:
+    """Whether a column can hold such categories: texts in texts, numbers in numbers."""
+    if categories is None:
+        return bool(pa.types.is_string(dtype) or pa.types.is_integer(dtype))
+    if pa.types.is_string(categories.type):
+        return bool(pa.types.is_string(dtype))
+    if len(categories) and pa.types.is_boolean(dtype) != pa.types.is_boolean(categories.type):
+        return False
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
+    return any(test(dtype) for test in tests)

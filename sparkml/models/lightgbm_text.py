@@ -1,0 +1,89 @@
+"""LightGBM's text of a model: checked before the library reads it, and what it says of itself.
+
+The library reads the trees in threads, where a number too few ends the whole process: a damaged
+file must not get that far.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+NEWEST = 4
+"""The newest format of text models (`version=v4`, LightGBM 4) that is known here."""
+
+PER_LEAF = ("leaf_value",)
+PER_SPLIT = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
+
+
+def check_text(text: str) -> None:
+    """Look at every tree of a model's text: that each has what it needs, in number and in kind.
+
+    Costs a tenth of a second for a thousand trees of a hundred leaves.
+
+    Raises:
+        ValueError: the text is not a whole LightGBM model, with the reason.
+    """
+    head, *trees = text.partition("\nend of trees")[0].split("\nTree=")
+    said = _pairs(head)
+    if not head.startswith("tree\n") or "feature_names" not in said:
+        raise ValueError("it does not begin as a LightGBM model does")
+    version = said.get("version", "").removeprefix("v")
+    if version.isdecimal() and int(version) > NEWEST:
+        raise ValueError(f"its format is v{version}, written by a LightGBM newer than {NEWEST}.x")
+    if "\nend of trees" not in text:
+        raise ValueError("it ends before its last tree")
+    if len(said.get("tree_sizes", "").split()) != len(trees):
+        raise ValueError(f"it announces another number of trees than {len(trees)}")
+    features = int(said["max_feature_idx"]) + 1
+    for tree in trees:
+        try:
+            _check_tree(_pairs(tree), features)
+        except (KeyError, ValueError) as error:
+            number = tree.partition("\n")[0]
+            raise ValueError(f"its tree {number} is damaged: {error}") from error
+
+
+def _check_tree(tree: Mapping[str, str], features: int) -> None:
+    leaves = int(tree["num_leaves"])
+    counts = dict.fromkeys(PER_LEAF, leaves) | dict.fromkeys(PER_SPLIT, leaves - 1)
+    for name, wanted in counts.items():
+        if leaves == 1 and name not in PER_LEAF:
+            continue
+        values = np.array(tree[name].split(), dtype=np.float64)
+        if len(values) != wanted:
+            raise ValueError(f"{len(values)} values of {name}, not {wanted}")
+        if name.endswith("_child") and not ((-leaves <= values) & (values < leaves - 1)).all():
+            raise ValueError(f"{name} leads out of the tree")
+        if name == "split_feature" and not ((values >= 0) & (values < features)).all():
+            raise ValueError("it asks for a feature that there is not")
+
+
+def objective_of(text: str) -> str:
+    """The objective's name, as LightGBM spells it; empty for one of the trainer's own."""
+    return _pairs(text.partition("\nTree=")[0]).get("objective", "").partition(" ")[0]
+
+
+def categorical_of(text: str) -> list[int]:
+    """The features that were trained as unordered categories."""
+    _, _, tail = text.partition("\nparameters:")
+    for line in tail.splitlines():
+        name, _, value = line.strip("[]").partition(": ")
+        if name == "categorical_feature":
+            return [int(index) for index in value.split(",") if index]
+    return []
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return dict(_split(text))
+
+
+def _split(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.split("\n"):
+        name, equals, value = line.partition("=")
+        if equals:
+            yield name, value

@@ -1,0 +1,280 @@
+"""The ONNX flavor: any graph that ONNX Runtime opens, its columns, tensors and labels."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from sparkml.arrow import to_arrow_type
+from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, did_you_mean
+from sparkml.models.mlmodel import inside
+from sparkml.models.onnx_feeds import Feeds
+from sparkml.models.onnx_session import check_config, open_session
+from sparkml.models.onnx_tensors import Port, column_of, port_of, refuse_strange, table_of
+from sparkml.models.sklearn_signature import PREDICTION, PROBABILITY, probe
+from sparkml.spec import Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from sparkml.models.mlmodel import MLmodel
+    from sparkml.spec import Signature
+
+    Tables = list[npt.NDArray[Any]]
+
+
+def runs_code(folder: Path, description: MLmodel | None) -> str:  # noqa: ARG001
+    """Never: a graph is data, and modules that MLflow stored beside it are not imported."""
+    return ""
+
+
+def open_model(
+    folder: Path, description: MLmodel | None, model_config: Mapping[str, Any]
+) -> OnnxModel:
+    """The graph in `folder`, in a session of its own.
+
+    Raises:
+        ModelUnreadable: ONNX Runtime refuses it, or it takes what no column can hold.
+        ConfigError: an unknown key of `model_config`, or a provider that is not there.
+        ExtraMissing: onnxruntime is not installed.
+    """
+    check_config(model_config)
+    own = description.flavors["onnx"] if description else {}
+    if description is None:
+        path = next(p for p in sorted(folder.iterdir()) if p.suffix == ".onnx")
+    elif "data" in own:
+        path = inside(folder, own["data"], key="data")
+    else:
+        raise ModelUnreadable("its onnx flavor names no 'data'", where=str(folder / "MLmodel"))
+    session = open_session(path, model_config, own)
+    shapes = {t.name: t.shape[1:] for t in description.tensors} if description else {}
+    return OnnxModel(session, shapes, model_config.get("shapes", {}), where=str(folder))
+
+
+class OnnxModel:
+    """A session, and what it tells about its inputs and outputs."""
+
+    differences: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        session: Any,
+        recorded: Mapping[str, tuple[int, ...]],
+        given: Mapping[str, Sequence[int]],
+        *,
+        where: str,
+    ) -> None:
+        self.session, self.where = session, where
+        ports = tuple(port_of(node) for node in session.get_inputs())
+        refuse_strange(ports, where=where)
+        for name in given:
+            if name not in [port.name for port in ports]:
+                raise ConfigError(
+                    f"the model has no input '{name}'",
+                    where=f"model_config.shapes.{name}",
+                    fix=did_you_mean(name, [port.name for port in ports]),
+                )
+        if len(recorded) == len(ports) == 1:
+            recorded = {ports[0].name: next(iter(recorded.values()))}
+        self.ports = tuple(_settled(p, recorded.get(p.name), given.get(p.name)) for p in ports)
+        self.results = tuple(port_of(node) for node in session.get_outputs())
+        self.names = _public_names(self.results)
+        self.batch_rows = _batch_rows(self.ports, where=where)
+
+    @property
+    def inputs(self) -> tuple[Field, ...]:
+        """A column for each input of the graph; empty where it tells no shape."""
+        if not all(port.shape for port in self.ports):
+            return ()
+        return tuple(_input_field(port) for port in self.ports)
+
+    @property
+    def hint(self) -> str:
+        """The argument that tells the columns, to be completed by a person."""
+        told = ", ".join(f'Field(name="{p.name}", type="list<{p.type}>")' for p in self.ports[:3])
+        more = ", …" if len(self.ports) > 3 else ""
+        names = ", ".join(
+            f'Field(name="{p.name}", type="{p.type}")' for p in self.results if p.dtype
+        )
+        return (
+            f"signature=Signature(inputs=({told}{more},), outputs=({names},)), with the length of "
+            "each list, and each output that has a value a row"
+        )
+
+    def outputs(
+        self,
+        inputs: tuple[Field, ...],
+        recorded: tuple[Field, ...],  # noqa: ARG002
+    ) -> tuple[Field, ...]:
+        """`prediction` and `probability` of a classifier, else the graph's outputs by their names.
+
+        A shape that the graph does not tell is asked of it with two rows.
+        """
+        told = [(n, p) for n, p in zip(self.names, self.results, strict=True) if p.dtype]
+        seen: Sequence[Any] = ()
+        if not all(port.shape for _, port in told):
+            run = self.runner(inputs, [port.name for _, port in told])
+            seen = (probe(lambda b: (run(b), None), inputs, missing=False) or ((), None))[0]
+        shapes = [table.shape for table in seen] or [port.shape for _, port in told]
+        made = [_output_field(n, p, s) for (n, p), s in zip(told, shapes, strict=True)]
+        return tuple(field for field in made if field)
+
+    def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:  # noqa: ARG002
+        """None: a graph's outputs are all it gives."""
+        return ()
+
+    def predictor(self, signature: Signature, params: Mapping[str, Any]) -> OnnxPredictor:
+        """The model as it scores batches of `signature`."""
+        if params:
+            raise ConfigError(
+                "an ONNX model takes no params",
+                where=self.where,
+                fix="leave them out, or make them columns",
+            )
+        return OnnxPredictor(self, signature)
+
+    def runner(
+        self, inputs: tuple[Field, ...], wanted: Sequence[str]
+    ) -> Callable[[pa.RecordBatch], Tables]:
+        """A function from rows of one group (see `Feeds.groups`) to the wanted results."""
+        feeds = self.feeds(inputs)
+        size = self.batch_rows
+
+        def run(batch: pa.RecordBatch) -> Tables:
+            feed = feeds(batch)
+            if size is None:
+                return [table_of(result) for result in self.session.run(list(wanted), feed)]
+            pieces = [
+                [table_of(result) for result in self.session.run(list(wanted), piece)]
+                for piece in _pieces(feed, batch.num_rows, size)
+            ]
+            return [np.concatenate(part)[: batch.num_rows] for part in zip(*pieces, strict=True)]
+
+        return run
+
+    def feeds(self, inputs: tuple[Field, ...]) -> Feeds:
+        """The columns bound to the graph's inputs.
+
+        Raises:
+            SignatureError: they do not fit.
+        """
+        return Feeds(
+            inputs,
+            self.ports,
+            where=self.where,
+            rank_fix="model_config={'shapes': {'image': [3, 224, 224]}}, with this model's sizes",
+        )
+
+
+class OnnxPredictor:
+    """A session bound to a signature; see `base.Predictor`."""
+
+    def __init__(self, model: OnnxModel, signature: Signature) -> None:
+        self._model, self._signature = model, signature
+        self._types = [to_arrow_type(f.type) for f in signature.outputs]
+        wanted = _wanted([f.name for f in signature.outputs], model)
+        self._feeds = model.feeds(signature.inputs)
+        self._run = model.runner(signature.inputs, wanted)
+
+    @cached_property
+    def takes_nan(self) -> bool:
+        """Whether it gives a finite result for a row of missing values, asked of the graph itself.
+
+        Texts and integers have no missing value in ONNX, so such models do not.
+        """
+        seen = probe(lambda b: (self._run(b), None), self._signature.inputs, missing=True)
+        tables = seen[0] if seen else []
+        return bool(tables) and all(
+            t.dtype.kind != "f" or bool(np.isfinite(t).all()) for t in tables
+        )
+
+    def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """The outputs of `batch`; rows whose lists differ in length go to the graph apart."""
+        if not batch.num_rows:
+            return [pa.array([], dtype) for dtype in self._types]
+        groups = self._feeds.groups(batch)
+        if not groups:
+            return self._columns(batch)
+        parts = [self._columns(batch.take(pa.array(rows))) for rows in groups]
+        back = pa.array(np.argsort(np.concatenate(groups)))
+        return [pa.concat_arrays(pieces).take(back) for pieces in zip(*parts, strict=True)]
+
+    def _columns(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        return [
+            column_of(table, dtype, batch.num_rows, where=self._model.where)
+            for table, dtype in zip(self._run(batch), self._types, strict=True)
+        ]
+
+
+def _settled(port: Port, recorded: Sequence[int] | None, given: Sequence[int] | None) -> Port:
+    """The port with the sizes that MLflow recorded and the caller gave."""
+    for row in (recorded, given):
+        if row is not None and (row is given or len(row) == len(port.row)):
+            port = port.closed(row)
+    return port
+
+
+def _batch_rows(ports: tuple[Port, ...], *, where: str) -> int | None:
+    """The number of rows that the graph was converted for; None where any number will do."""
+    fixed = {size for port in ports for size in port.shape[:1] if isinstance(size, int)}
+    if len(fixed) > 1 or 0 in fixed:
+        raise ModelUnreadable(
+            f"its inputs take batches of the sizes {sorted(fixed)}, which no rows can have",
+            where=where,
+            fix="convert the model with an open first dimension",
+        )
+    return fixed.pop() if fixed else None
+
+
+def _public_names(results: tuple[Port, ...]) -> list[str]:
+    if len(results) == 2:
+        label, chances = results
+        labels = label.dtype in ("int64", "str", "bool", "int32") and label.row in ((), (1,))
+        named = chances.is_map or "prob" in chances.name.lower()
+        if labels and not label.is_map and named and chances.dtype.startswith("float"):
+            return [PREDICTION, PROBABILITY]
+    return [port.name for port in results]
+
+
+def _wanted(names: Sequence[str], model: OnnxModel) -> list[str]:
+    """The graph's own names of the outputs; all of them where the caller renames every one."""
+    own = [port.name for port in model.results]
+    if len(names) == len(own) and not {*names} & {*model.names}:
+        return own
+    for name in names:
+        if name not in model.names:
+            raise SignatureError(
+                f"the model has no output '{name}'",
+                where=model.where,
+                fix=did_you_mean(name, model.names),
+            )
+    return [own[model.names.index(name)] for name in names]
+
+
+def _input_field(port: Port) -> Field:
+    if port.width == 1:
+        return Field(name=port.name, type=port.type)
+    return Field(name=port.name, type=f"list<{port.type}>", length=port.width)
+
+
+def _output_field(name: str, port: Port, shape: Sequence[int | str]) -> Field | None:
+    if port.is_map:
+        return Field(name=name, type=f"list<{port.type}>")
+    if not shape:
+        return None
+    listed = any(size != 1 for size in shape[1:])
+    return Field(name=name, type=f"list<{port.type}>" if listed else port.type)
+
+
+def _pieces(
+    feed: Mapping[str, npt.NDArray[Any]], rows: int, size: int
+) -> list[dict[str, npt.NDArray[Any]]]:
+    """The feed in pieces of `size` rows, the last one filled up with its last row."""
+    places = np.arange(-(-rows // size) * size).clip(max=rows - 1).reshape(-1, size)
+    return [{name: values[at] for name, values in feed.items()} for at in places]

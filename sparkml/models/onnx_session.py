@@ -1,0 +1,113 @@
+"""An ONNX Runtime session for a model's file: its options, its providers, its refusals."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sparkml.errors import ConfigError, ModelUnreadable, did_you_mean
+from sparkml.models.extras import need
+from sparkml.models.model_config import check_keys
+from sparkml.models.pools import pool_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+CONFIG = {
+    "providers": "execution providers, the preferred first; CPUExecutionProvider by default",
+    "shapes": "input -> the shape of one row's part, where the graph leaves several sizes open",
+}
+"""The keys of `model_config` that an ONNX model takes."""
+
+CPU = "CPUExecutionProvider"
+_NOISE = re.compile(
+    r"^\[ONNXRuntimeError\] : \d+ : |Load model from .*? failed:|/\S+\.(?:cc|h):\d+ .*?\) "
+)
+_SILENT = 4  # fatal: everything less is raised as well, and would stand on stderr twice
+
+
+def check_config(given: Mapping[str, Any]) -> None:
+    """Refuse keys of `model_config` that are not in `CONFIG`, and shapes that are none.
+
+    Raises:
+        ConfigError: an unknown key, or a shape that is no list of sizes.
+    """
+    check_keys(given, CONFIG, what="an ONNX model")
+    shapes = given.get("shapes", {})
+    for name, shape in shapes.items() if isinstance(shapes, dict) else [("", shapes)]:
+        if not name or not isinstance(shape, list) or any(type(size) is not int for size in shape):
+            raise ConfigError(
+                f"{shape!r} is no shape",
+                where=f"model_config.shapes.{name}".rstrip("."),
+                fix="write {input: [3, 224, 224]}; -1 leaves a size open",
+            )
+
+
+def open_session(path: Path, model_config: Mapping[str, Any], recorded: Mapping[str, Any]) -> Any:
+    """The session of the model at `path`: this process's share of threads, none of them spinning.
+
+    The file is opened by its path, so tensors in files beside it are mapped, not copied.
+    `recorded` is MLflow's flavor: of its session options only the level of graph optimization
+    counts, since threads and providers are this machine's.
+
+    Raises:
+        ModelUnreadable: ONNX Runtime refuses the file; its reason is told.
+        ConfigError: a provider that is not there.
+        ExtraMissing: onnxruntime is not installed.
+    """
+    ort = need("onnxruntime", extra="onnx", why="an ONNX model")
+    providers = _providers(model_config.get("providers", [CPU]), ort.get_available_providers())
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = pool_threads()
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = _SILENT
+    level = (recorded.get("onnx_session_options") or {}).get("graph_optimization_level")
+    if level is not None:
+        options.graph_optimization_level = ort.GraphOptimizationLevel(level)
+    try:
+        session = ort.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # a class for each of its status codes, under Exception itself
+        raise ModelUnreadable(
+            f"ONNX Runtime {ort.__version__} cannot open the file: {_reason(error)}",
+            where=str(path),
+            fix=_fix(str(error)),
+        ) from error
+    refused = [name for name in providers if name not in session.get_providers()]
+    if refused:
+        raise ConfigError(
+            f"{refused[0]} did not start on this machine",
+            where="model_config.providers",
+            fix="look whether its driver and libraries are there, or leave it out",
+        )
+    return session
+
+
+def _providers(wanted: Any, available: list[str]) -> list[str]:
+    where = "model_config.providers"
+    if not isinstance(wanted, list | tuple) or not wanted:
+        raise ConfigError(f"{wanted!r} is no list", where=where, fix=f"write [{CPU}]")
+    for name in wanted:
+        if name not in available:
+            raise ConfigError(
+                f"onnxruntime has no provider '{name}' here",
+                where=where,
+                fix=did_you_mean(str(name), available),
+            )
+    return list(wanted)
+
+
+def _reason(error: Exception) -> str:
+    """ONNX Runtime's words, without the address that stands beside them and its own sources."""
+    return _NOISE.sub("", str(error)).strip()
+
+
+def _fix(text: str) -> str:
+    if "opset" in text or "IR version" in text:
+        return "install a newer onnxruntime, or convert the model for an older opset"
+    if "External data" in text:
+        return "give the folder that holds the .onnx file together with its data files"
+    if "not a registered function/op" in text:
+        return "the model needs operators that onnxruntime does not have; convert it without them"
+    return "convert the model again; onnxruntime.InferenceSession(path) shows the whole error"

@@ -1,0 +1,153 @@
+"""The stages of a saved Spark ML model, read from its JSON and Parquet; no Spark, no JVM."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sparkml.errors import ModelUnreadable, UnsupportedFlavor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+OWN = ("org.apache.spark.ml.", "pyspark.ml.")
+"""Where the classes that we read come from: Spark's own distribution."""
+
+REFUSED = {
+    "ALSModel": "its transform joins, which may lose or repeat rows; join its factors yourself",
+    "RFormulaModel": "its steps are hidden in it; fit StringIndexer, OneHotEncoder and "
+    "VectorAssembler themselves",
+}
+"""Spark's own stages that cannot be scored row by row, and what to do about each."""
+
+TAKES = ("inputCol", "inputCols", "featuresCol", "offsetCol")
+MAKES = (
+    "outputCol",
+    "outputCols",
+    "predictionCol",
+    "probabilityCol",
+    "rawPredictionCol",
+    "linkPredictionCol",
+    "leafCol",
+    "quantilesCol",
+    "topicDistributionCol",
+    "varianceCol",
+)
+"""The params that name the columns which `transform` reads, and those that it adds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One stage: its class, and its params, defaults included."""
+
+    uid: str
+    class_name: str
+    params: Mapping[str, Any]
+    folder: Path
+    spark_version: str
+
+    @property
+    def kind(self) -> str:
+        """Its class, without the package."""
+        return self.class_name.rpartition(".")[2]
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The columns that its `transform` reads."""
+        return self._columns(TAKES)
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        """The columns that its `transform` adds."""
+        return self._columns(MAKES)
+
+    def param(self, name: str) -> str:
+        """A param that names a column; empty where it is unset."""
+        return str(self.params.get(name) or "")
+
+    def _columns(self, params: tuple[str, ...]) -> tuple[str, ...]:
+        found: list[str] = []
+        for name in params:
+            value = self.params.get(name) or []
+            found += [value] if isinstance(value, str) else value
+        return tuple(dict.fromkeys(found))
+
+
+def chosen_folder(folder: Path) -> Path:
+    """The folder of the model itself: of a finished search, the one of its best model."""
+    while (folder / "bestModel").is_dir():
+        folder = folder / "bestModel"
+    return folder
+
+
+def read_stages(folder: Path) -> tuple[Stage, ...]:
+    """The stages in `folder`, in their order; those of a pipeline in a pipeline likewise.
+
+    Raises:
+        ModelUnreadable: it is not what Spark ML's writers write.
+        UnsupportedFlavor: a stage is not Spark's own, or cannot be scored row by row.
+    """
+    metadata = _metadata(folder)
+    name = str(metadata["class"])
+    kind = name.rpartition(".")[2]
+    if not name.startswith(OWN):
+        raise UnsupportedFlavor(
+            f"the stage {metadata['uid']} is a {name}, which is not Spark's own",
+            where=str(folder),
+            fix="do what it does in a step of the job, and save the rest of the pipeline",
+        )
+    if kind in REFUSED:
+        raise UnsupportedFlavor(
+            f"the stage {metadata['uid']} is a {kind}", where=str(folder), fix=REFUSED[kind]
+        )
+    if kind != "PipelineModel":
+        return (_stage(metadata, folder),)
+    uids = metadata["paramMap"].get("stageUids") or []
+    found: list[Stage] = []
+    for place, uid in enumerate(uids):
+        # Spark pads the number, so that the folders sort as the stages do.
+        inner = folder / "stages" / f"{place:0{len(str(len(uids)))}d}_{uid}"
+        found += read_stages(chosen_folder(inner))
+    return tuple(found)
+
+
+def _stage(metadata: Mapping[str, Any], folder: Path) -> Stage:
+    own = {k: v for k, v in metadata.items() if k in ("numFeatures", "numClasses")}
+    return Stage(
+        uid=str(metadata["uid"]),
+        class_name=str(metadata["class"]),
+        params={**own, **metadata.get("defaultParamMap", {}), **metadata["paramMap"]},
+        folder=folder,
+        spark_version=str(metadata.get("sparkVersion", "")),
+    )
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    """The one JSON line that every Spark ML writer leaves under `metadata/`."""
+    parts = sorted((folder / "metadata").glob("part-*"))
+    lines = [line for part in parts for line in _text(part).splitlines() if line.strip()]
+    try:
+        read = json.loads(lines[0])
+        if isinstance(read["class"], str) and isinstance(read["paramMap"], dict) and read["uid"]:
+            return dict(read)
+        raise KeyError("class, uid, paramMap")
+    except (IndexError, ValueError, KeyError, TypeError) as error:
+        raise unreadable(folder / "metadata", error) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> ModelUnreadable:
+    """The error for a file that a writer of Spark ML did not write, or that is damaged."""
+    return ModelUnreadable(
+        f"this is not what Spark ML writes: {type(error).__name__}: {error}",
+        where=str(path),
+        fix="save the model again (model.write().overwrite().save(…))",
+    )

@@ -1,0 +1,170 @@
+"""The transformers flavor: MLflow's saved pipelines of Hugging Face, one text a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sparkml.arrow import to_arrow_type
+from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
+from sparkml.models.extras import need
+from sparkml.models.mlmodel import inside
+from sparkml.models.model_config import check_keys
+from sparkml.models.pools import pool_threads
+from sparkml.models.sklearn_signature import PREDICTION
+from sparkml.spec import Field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sparkml.models.mlmodel import MLmodel
+    from sparkml.spec import Signature
+
+CONFIG = {
+    "device": "where the model runs, as torch names it: cpu (default), cuda, cuda:1",
+    "batch_size": "texts a call, padded to the longest: faster, other last digits; 1 by default",
+    "truncation": "true: cut what is longer than the model takes, instead of refusing the row",
+}
+"""The keys of `model_config` that a pipeline takes."""
+
+OUTPUTS = {
+    "text-classification": (
+        Field(name=PREDICTION, type="string"),
+        Field(name="score", type="double"),
+    ),
+    "feature-extraction": (Field(name=PREDICTION, type="list<list<double>>"),),
+}
+"""What a pipeline gives by its task: the label and its score; a vector for each token."""
+
+RENAMED = {PREDICTION: "label"}
+"""Our name of an output → the pipeline's."""
+
+
+def runs_code(folder: Path, description: MLmodel | None) -> str:
+    """Why the weights run code when they are loaded; empty for safetensors, which cannot."""
+    weights = _weights(folder, _own(folder, description))
+    pickles = sorted(p.name for p in weights.rglob("*") if p.suffix in (".bin", ".pt", ".pkl"))
+    return f"{pickles[0]} is a pickle, which may run code when it is loaded" if pickles else ""
+
+
+def open_model(
+    folder: Path, description: MLmodel | None, model_config: Mapping[str, Any]
+) -> TransformersModel:
+    """The pipeline in `folder`, made of classes that transformers itself has; nothing downloaded.
+
+    Raises:
+        ModelUnreadable: the weights are elsewhere, damaged, or of a class of the model's own.
+        ConfigError: an unknown key of `model_config`.
+        ExtraMissing: transformers or torch is not installed.
+    """
+    check_keys(model_config, CONFIG, what="a pipeline")
+    why = "a transformers pipeline"
+    transformers = need("transformers", extra="transformers", why=why)
+    need("torch", extra="transformers", why=why).set_num_threads(pool_threads())
+    own = _own(folder, description)
+    weights = _weights(folder, own)
+    kind = getattr(transformers, str(own.get("pipeline_model_type")), None)
+    if kind is None:
+        raise ModelUnreadable(
+            f"transformers {transformers.__version__} has no {own.get('pipeline_model_type')}",
+            where=str(folder),
+            fix="install the version that it was logged with; for a class of its own, "
+            "flavor: pyfunc",
+        )
+    parts = {
+        name: str(inside(folder, f"components/{name}", key=name))
+        for name in own.get("components") or ()
+    }
+    try:
+        model = kind.from_pretrained(str(weights), local_files_only=True)
+        device = str(model_config.get("device", "cpu"))
+        pipe = transformers.pipeline(str(own["task"]), model=model, device=device, **parts)
+    except Exception as error:  # whatever damaged files make of it
+        raise ModelUnreadable(
+            f"the pipeline cannot be loaded: {type(error).__name__}: {error}",
+            where=str(folder),
+            fix="log it again with the transformers that is here",
+        ) from error
+    return TransformersModel(pipe, str(own["task"]), model_config, where=str(folder))
+
+
+class TransformersModel:
+    """A loaded pipeline."""
+
+    inputs: tuple[Field, ...] = (Field(name="text", type="string"),)
+    differences: tuple[str, ...] = ()
+    hint = 'signature=Signature(inputs=(…), outputs=(Field(name="generated_text", type="string"),))'
+
+    def __init__(self, pipe: Any, task: str, config: Mapping[str, Any], *, where: str) -> None:
+        self.pipe, self.task, self.where = pipe, task, where
+        self.options = {key: config[key] for key in ("batch_size", "truncation") if key in config}
+
+    def outputs(
+        self,
+        inputs: tuple[Field, ...],  # noqa: ARG002
+        recorded: tuple[Field, ...],
+    ) -> tuple[Field, ...]:
+        """By the pipeline's task, else what MLflow recorded."""
+        return OUTPUTS.get(self.task, recorded)
+
+    def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:  # noqa: ARG002
+        """None."""
+        return ()
+
+    def predictor(self, signature: Signature, params: Mapping[str, Any]) -> TransformersPredictor:
+        """The model as it scores batches of `signature`."""
+        if params:
+            raise ConfigError("a pipeline takes no params", where=self.where, fix="leave them out")
+        if [f.type for f in signature.inputs] != ["string"]:
+            raise SignatureError(
+                "a pipeline takes one column of texts",
+                where=self.where,
+                fix='declare one input, Field(name="text", type="string")',
+            )
+        return TransformersPredictor(self, signature)
+
+
+class TransformersPredictor:
+    """A pipeline bound to a signature; see `base.Predictor`."""
+
+    takes_nan = False
+
+    def __init__(self, model: TransformersModel, signature: Signature) -> None:
+        self._model = model
+        self._outputs = [(f.name, to_arrow_type(f.type)) for f in signature.outputs]
+
+    def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """The outputs of `batch`."""
+        if not batch.num_rows:
+            return [pa.array([], dtype) for _, dtype in self._outputs]
+        made = self._model.pipe(batch.column(0).to_pylist(), **self._model.options)
+        columns = [([_value(row, name) for row in made], dtype) for name, dtype in self._outputs]
+        return [pa.array(values, dtype) for values, dtype in columns]
+
+
+def _value(row: Any, name: str) -> Any:
+    """An output of one row; pipelines wrap a lone result in a list."""
+    inner = row[0] if isinstance(row, list) and len(row) == 1 else row
+    if not isinstance(inner, dict):
+        return inner
+    return inner[name if name in inner else RENAMED.get(name, name)]
+
+
+def _own(folder: Path, description: MLmodel | None) -> Mapping[str, Any]:
+    if description is None:
+        raise ModelUnreadable(
+            "transformers reads MLflow models only", where=str(folder), fix="log it with MLflow"
+        )
+    return description.flavors["transformers"]
+
+
+def _weights(folder: Path, own: Mapping[str, Any]) -> Path:
+    if "model_binary" not in own or "peft_adaptor" in own:
+        raise ModelUnreadable(
+            "the model does not hold its own weights",
+            where=str(folder),
+            fix="log it with save_pretrained=True, and adapters merged; or flavor: pyfunc",
+        )
+    return inside(folder, own["model_binary"], key="model_binary")

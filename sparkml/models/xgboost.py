@@ -1,0 +1,223 @@
+"""The XGBoost flavor: a model's own file (`.json`, `.ubj`), and MLflow's boosters and wrappers.
+
+What `prediction` and `probability` are goes by the objective, as in `XGBClassifier`:
+
+| objective | `prediction` | `probability` |
+|---|---|---|
+| `binary:logistic` | 1 where p > 0.5, else 0 | of both classes |
+| `binary:logistic` of several targets | a 0 or 1 for each | of each target's 1 |
+| `multi:softprob`, `multi:softmax` | the likeliest class | of each class |
+| `binary:hinge`, `binary:logitraw` | 1 where the result > 0.5, else 0 | none |
+| every other (regression, ranking, survival, one's own) | the library's number | none |
+| the same of several targets or quantiles | a list of numbers | none |
+
+Classes are indices, `int64`: XGBoost knows no others. Of early stopping's rounds the best counts,
+as in the wrappers (a bare `Booster.predict` would take them all). Features reach the library in
+single precision, which is all that it computes with, and its numbers are `float`; probabilities
+and extras are the same 32 bits in doubles.
+
+A category that the model was not trained on is an error on its row: the library (3.2) would score
+it as the first category. Extras other than the margin are an error on rows with infinities, which
+XGBoost's own matrix refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sparkml.errors import ConfigError, ModelUnreadable
+from sparkml.models.boosted import BoostedModel, coded
+from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
+from sparkml.models.extras import need
+from sparkml.models.mlmodel import inside
+from sparkml.models.pools import pool_threads
+from sparkml.models.ubjson import check_ubjson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from sparkml.models.mlmodel import MLmodel
+
+ONE_PROBABILITY = frozenset({"binary:logistic"})
+OF_EACH_CLASS = frozenset({"multi:softprob", "multi:softmax"})
+ABOVE_A_HALF = frozenset({"binary:hinge", "binary:logitraw"})
+
+_TAIL_BYTES = 200
+_VERSION = (
+    re.compile(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)'),
+    re.compile(rb"version\[#L\0{7}\x03i(.)i(.)", re.DOTALL),
+)
+"""Where the file tells the library's version: near its end, as JSON or as UBJSON."""
+
+
+def runs_code(folder: Path, description: MLmodel | None) -> str:  # noqa: ARG001
+    """Empty: XGBoost's own formats hold numbers and names."""
+    return ""
+
+
+def open_model(
+    folder: Path, description: MLmodel | None, model_config: Mapping[str, Any]
+) -> BoostedModel:
+    """The booster in `folder`, read.
+
+    Raises:
+        ModelUnreadable: the file is no XGBoost model, is damaged, or is from a newer XGBoost.
+        ExtraMissing: XGBoost is not installed.
+    """
+    if model_config:
+        raise ConfigError(
+            "an XGBoost model takes no model_config", where=str(folder), fix="leave it out"
+        )
+    xgboost = need("xgboost", extra="xgboost", why="an XGBoost model")
+    if description is not None:
+        path = inside(folder, description.flavors["xgboost"].get("data", ""), key="data")
+    else:
+        path = next(p for p in sorted(folder.iterdir()) if p.suffix in (".json", ".ubj"))
+    _refuse_newer(path, xgboost.__version__)
+    try:
+        if path.read_bytes()[:2] == b"{L":  # UBJSON, whatever the suffix
+            check_ubjson(path.read_bytes())
+        booster = xgboost.Booster({"nthread": pool_threads()}, model_file=str(path))
+    except (xgboost.core.XGBoostError, ValueError, UnicodeDecodeError) as error:
+        first = re.sub(r"^\[[\d:]+\] \S+: ", "", str(error).partition("\n")[0])
+        raise ModelUnreadable(
+            f"XGBoost cannot read the file: {first}",
+            where=str(path),
+            fix="store it again with save_model (.json or .ubj)",
+        ) from error
+    return BoostedModel(XGBoostBooster(booster, xgboost), where=str(path))
+
+
+class XGBoostBooster:
+    """A `boosted.Booster`."""
+
+    def __init__(self, booster: Any, xgboost: Any) -> None:
+        self._booster, self._xgboost = booster, xgboost
+        config = _config(booster)
+        self._objective: str = config["objective"]["name"]
+        linear = config["gradient_booster"]["name"] == "gblinear"
+        best = booster.attr("best_iteration")
+        self._rounds = (0, int(best) + 1 if best is not None and not linear else 0)
+        self._in_place = not linear
+        names = booster.feature_names
+        self.named = names is not None
+        self.names: list[str] = names or [f"f{i}" for i in range(booster.num_features())]
+        self.categories = _categories(booster)
+        self.has_probability = self._objective in ONE_PROBABILITY | OF_EACH_CLASS
+        self.extras = {
+            MARGIN: lambda x: self._predict(x, margin=True),
+            LEAF: lambda x: per_tree(self._from_dmatrix(x, pred_leaf=True)),
+            CONTRIBUTIONS: lambda x: self._from_dmatrix(x, pred_contribs=True),
+        }
+
+    def convert(self, batch: pa.RecordBatch) -> Any:
+        """The matrix; a category is its code, an unseen one is an error."""
+        return self.of_matrix(coded(batch, self.categories, strict=True))
+
+    def of_matrix(self, values: npt.NDArray[np.float64]) -> Any:
+        """The matrix in single precision, as the library itself would convert it."""
+        with np.errstate(over="ignore"):  # 1e300 is an infinity there too
+            return values.astype(np.float32)
+
+    def score(self, x: Any, *, probability: bool) -> tuple[Any, Any]:
+        """The wrappers' `predict` and `predict_proba`, from one pass."""
+        if self._objective == "multi:softmax":
+            margins = self._predict(x, margin=True)
+            return np.argmax(margins, axis=1), _softmax(margins) if probability else None
+        result = self._predict(x)
+        if self._objective in OF_EACH_CLASS:
+            return np.argmax(result, axis=1), result if probability else None
+        if self._objective in ABOVE_A_HALF:
+            return (result > 0.5).astype(np.int64), None
+        if self._objective not in ONE_PROBABILITY:
+            return result, None
+        several = result.ndim == 2
+        chances = result if several else np.vstack((1.0 - result, result)).T
+        return (result > 0.5).astype(np.int64), chances if probability else None
+
+    def _predict(self, x: Any, *, margin: bool = False) -> Any:
+        if not self._in_place:
+            return self._from_dmatrix(x, output_margin=margin)
+        return self._booster.inplace_predict(
+            x,
+            iteration_range=self._rounds,
+            predict_type="margin" if margin else "value",
+            validate_features=False,
+        )
+
+    def _from_dmatrix(self, x: Any, **kind: bool) -> Any:
+        rows = self._xgboost.DMatrix(
+            x,
+            feature_names=self._booster.feature_names,
+            feature_types=self._booster.feature_types,
+            nthread=pool_threads(),
+        )
+        return self._booster.predict(rows, iteration_range=self._rounds, **kind)
+
+
+def _config(booster: Any) -> Mapping[str, Any]:
+    import json
+
+    learner: Mapping[str, Any] = json.loads(booster.save_config())["learner"]
+    return learner
+
+
+def _categories(booster: Any) -> dict[int, pa.Array]:
+    """Feature → the categories that the model holds; XGBoost stores them since 3.1.
+
+    Raises:
+        ModelUnreadable: they cannot be those that it was trained on.
+    """
+    kinds = booster.feature_types or []
+    if "c" not in kinds or not hasattr(booster, "get_categories"):
+        return {}
+    stored = booster.get_categories(export_to_arrow=True)
+    made = {}
+    for place, (name, known) in enumerate(stored.to_arrow()):
+        if known is None:
+            continue
+        if pa.types.is_string(known.type) and not pc.all(pc.string_is_ascii(known)).as_py():
+            raise ModelUnreadable(
+                f"the categories of '{name}' are not ASCII, which XGBoost (3.2) stores cut: "
+                "it counts their characters and writes their bytes",
+                where="categories",
+                fix="train it with names in ASCII, or with numbers for them",
+            )
+        # Copied while `stored` lives: the array points into its memory and does not keep it.
+        made[place] = pa.array(known.to_pylist(), known.type)
+    return made
+
+
+def _softmax(margins: npt.NDArray[np.float32]) -> Any:
+    from scipy.special import softmax  # as the wrapper: XGBoost brings SciPy
+
+    return softmax(margins, axis=1)
+
+
+def _refuse_newer(path: Path, here: str) -> None:
+    """Refuse a file of a later minor version: earlier ones may read it and give other numbers.
+
+    Raises:
+        ModelUnreadable: it is from one.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        tail = file.read()
+    for pattern in _VERSION:
+        if found := pattern.search(tail):
+            parts = [int(p) if p.isdigit() else p[0] for p in found.groups()]
+            if parts > [int(part) for part in here.split(".")[:2]]:
+                written = ".".join(map(str, parts))
+                raise ModelUnreadable(
+                    f"the model was written by XGBoost {written}, here is {here}",
+                    where=str(path),
+                    fix=f"install xgboost>={written}, here and on the workers",
+                )

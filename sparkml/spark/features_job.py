@@ -1,0 +1,126 @@
+"""The story of one feature job: read, compute, write. Native features run without Python."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import Observation
+from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
+
+from sparkml.errors import ConfigError, SinkNotWritable, SparkMLError, did_you_mean
+from sparkml.spark.failures import FROM_SPARK, brief, explained
+from sparkml.spark.progress import watched
+from sparkml.spark.report import write_result
+from sparkml.spark.score import check_names
+from sparkml.spark.session import job_session
+from sparkml.spark.sources import apply_steps, describe, read_source
+from sparkml.spark.spark_writer import SparkWriter
+from sparkml.spark.types import column
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from sparkml.config import DeltaSink, FeaturesConfig, Loaded, Sink
+    from sparkml.spark.progress import Reporter
+
+SAMPLE_ROWS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """A feature job that ended well; `to_json` is what the result file holds."""
+
+    table: str
+    columns: list[str]
+    sql: str
+    rows: int = 0
+    seconds: float = 0.0
+    already_done: bool = False
+    sample: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as plain values, `status` first."""
+        return {"status": "ok", **asdict(self)}
+
+    def summary_rows(self) -> list[tuple[str, str]]:
+        """What a person wants to know, as label and value."""
+        where = [("table", self.table), ("query", self.sql)]
+        if self.already_done:
+            return [("done before", "this run key is committed; nothing was computed"), *where]
+        speed = f"{round(self.rows / self.seconds):,} rows/s ({self.seconds:.1f} s)"
+        columns = ", ".join(self.columns)
+        return [("rows", f"{self.rows:,}"), ("columns", columns), ("speed", speed), *where]
+
+
+def run(loaded: Loaded[FeaturesConfig], *, report: Reporter) -> Computed:
+    """Compute the config's steps into its sink; runs on the driver, starts and stops Spark.
+
+    Writes the result file, if the config names one, whether the job ends well or not.
+
+    Raises:
+        SparkMLError: with its code.
+    """
+    config = loaded.config
+    write_result(config.result, None)
+    try:
+        computed = _run(config, report)
+    except Exception as error:
+        told = error if isinstance(error, SparkMLError) else SparkMLError(brief(error))
+        with suppress(SinkNotWritable):  # the error itself is what matters now
+            write_result(config.result, told)
+        raise
+    finally:
+        report.close()
+    write_result(config.result, computed)
+    return computed
+
+
+def _run(config: FeaturesConfig, report: Reporter) -> Computed:
+    report.stage("starting Spark")
+    with job_session(config.spark, config.workers) as spark:
+        report.stage(f"reading {describe(config.source)}")
+        df = _chosen(apply_steps(read_source(spark, config.source), config.steps), config)
+        writer = SparkWriter(spark, config.sink, df.schema)
+        told = partial(Computed, table=writer.name, columns=df.columns, sql=writer.sql)
+        if writer.done():  # Delta would skip the write, and its counts would never come
+            return told(already_done=True)
+        report.stage(f"computing into {writer.name}")
+        counts = Observation(f"sparkml-{uuid.uuid4().hex[:8]}")
+        started = time.monotonic()
+        with watched(spark, f"sparkml: {writer.name}", report), explained():
+            writer.save(df.observe(counts, F.count(F.lit(1)).alias("rows")))
+        return told(
+            rows=counts.get["rows"],
+            seconds=max(round(time.monotonic() - started, 3), 0.001),
+            sample=_sample(writer),
+        )
+
+
+def _chosen(df: DataFrame, config: FeaturesConfig) -> DataFrame:
+    """The columns to write, and those that say which partition of a Delta table they are."""
+    names = df.columns if config.keep == "*" else list(config.keep)
+    for name in names:
+        if name not in df.columns:
+            raise ConfigError(
+                f"no column '{name}'", where="keep", fix=did_you_mean(name, df.columns)
+            )
+    check_names(names, df.columns, where="output")
+    chosen = df.select(*[column(name) for name in names])
+    fixed = _partition(config.sink)
+    return chosen.withColumns({n: F.lit(v) for n, v in fixed.items() if n not in names})
+
+
+def _partition(sink: Sink | DeltaSink) -> dict[str, Any]:
+    return dict(getattr(sink, "partition", None) or {})
+
+
+def _sample(writer: SparkWriter) -> list[dict[str, Any]]:
+    """A few stored rows; a table that cannot be shown is no failure of the run."""
+    with suppress(*FROM_SPARK):
+        return [r.asDict(recursive=True) for r in writer.read().limit(SAMPLE_ROWS).collect()]
+    return []

@@ -1,0 +1,83 @@
+"""The stages of a Spark ML model, loaded by Spark from where its executors can read them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from sparkml.errors import ModelUnreadable, SetupError
+from sparkml.models.host_cache import cached_folder
+from sparkml.models.spark_ml_stages import read_stages
+from sparkml.spark._versions import is_connect
+from sparkml.spark.failures import FROM_SPARK, brief
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import SparkSession
+
+    from sparkml.models.spark_ml import SparkMLPredictor
+    from sparkml.spec import ModelSpec
+
+REMOTE = ".sparkml/models"
+"""Where models lie in the cluster's file system, under the user's home there."""
+
+
+def load_stages(spark: SparkSession, spec: ModelSpec, model: SparkMLPredictor) -> list[Any]:
+    """The stages that the spec's outputs need, as PySpark's own objects, in their order.
+
+    Runs on the driver; costs a small Spark job or two per stage, each time.
+
+    Raises:
+        ModelUnreadable: Spark cannot load one.
+        SetupError: the session is Spark Connect.
+    """
+    if is_connect(spark):
+        raise SetupError(
+            "a Spark ML model needs a classic Spark session, this one is Spark Connect",
+            where=spec.uri,
+            fix="score it in a job, or in a session with a JVM of its own",
+        )
+    described = read_stages(model.home)
+    root = cached_folder(spec.digest) or model.home  # it is there: the model was just read from it
+    address = _reachable(spark, root, spec.digest)
+    loaded = []
+    for stage in (described[place] for place in model.stages):
+        module, _, name = stage.class_name.replace("org.apache.", "py").rpartition(".")
+        path = f"{address}/{stage.folder.relative_to(root).as_posix()}"
+        try:
+            loaded.append(getattr(importlib.import_module(module), name).load(path))
+        except (ImportError, AttributeError, *FROM_SPARK) as error:
+            raise ModelUnreadable(
+                f"Spark cannot load the stage {stage.uid}: {brief(error)}",
+                where=path,
+                fix="save it with the Spark that runs here; on a cluster, the default file system "
+                "must be one that every host reads",
+            ) from error
+    return loaded
+
+
+def _reachable(spark: SparkSession, folder: Path, digest: str) -> str:
+    """The folder's address for the executors; runs on the driver.
+
+    In local mode, and where the cluster has no file system but its hosts' own, the host's cache as
+    it is. Otherwise a copy under `.sparkml/models/<digest>` in the user's home in the default file
+    system (HDFS, S3), made once: it takes its name when it is whole.
+    """
+    local = folder.as_uri()
+    jvm: Any = spark._jvm  # noqa: SLF001 - Hadoop's file systems, no other way
+    conf = spark.sparkContext._jsc.hadoopConfiguration()  # noqa: SLF001 - the same
+    files = jvm.org.apache.hadoop.fs
+    system = files.FileSystem.get(conf)
+    master = spark.sparkContext.master or ""
+    if master.split("[")[0] == "local" or system.getScheme() == "file":
+        return local
+    path = files.Path
+    home = path(system.getHomeDirectory(), REMOTE)
+    target, part = path(home, digest), path(home, f".{digest}.{spark.sparkContext.applicationId}")
+    if not system.exists(target):
+        system.mkdirs(home)
+        system.copyFromLocalFile(False, True, path(local), part)
+        if not system.rename(part, target):  # another driver was first
+            system.delete(part, True)
+    return str(target.toString())

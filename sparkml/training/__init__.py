@@ -1,0 +1,1 @@
+"""Training: metrics and plots of a model that has just been fitted; no Spark."""

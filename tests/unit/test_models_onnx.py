@@ -1,0 +1,486 @@
+"""The ONNX flavor: graphs made by hand, against ONNX Runtime called directly."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pyarrow as pa
+import pytest
+import yaml
+
+from sparkml import load_scorer
+from sparkml.errors import (
+    ConfigError,
+    ContractViolation,
+    ExtraMissing,
+    ModelUnreadable,
+    SignatureError,
+    SignatureUnknown,
+    UnsupportedFlavor,
+)
+from sparkml.models.onnx_session import open_session
+from sparkml.models.pools import pool_threads
+from sparkml.models.read import open_predictor, read_spec
+from sparkml.spec import Field, Signature
+from sparkml.testing import check_scorer
+from tests.graphs import (
+    BOOL,
+    DOUBLE,
+    FLOAT,
+    HALF,
+    INT32,
+    INT64,
+    STRING,
+    UINT8,
+    graph,
+    image_model,
+    node,
+    sequence_model,
+)
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.normal(size=(13, 3, 8, 8)).astype(np.float32)
+FLOAT32 = 1e-5  # relative; a convolution's float32 sums differ with the batch's size
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARKML_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(model):
+        path = tmp_path / f"m{len(list(tmp_path.iterdir()))}.onnx"
+        onnx.save_model(model, path)
+        return str(path)
+
+    return save
+
+
+def native(model, **feed):
+    """What ONNX Runtime itself gives for the feed."""
+    run = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return run.run(None, feed)
+
+
+def identity(kind, shape, **more):
+    """A graph that gives what it gets."""
+    return graph([node("Identity", "x", "y")], {"x": (kind, shape)}, {"y": (kind, shape)}, **more)
+
+
+def lists(array, dtype=None):
+    flat = array.reshape(len(array), -1)
+    return pa.array(flat.tolist(), pa.list_(dtype or pa.from_numpy_dtype(flat.dtype)))
+
+
+def fields(*types, **named):
+    plain = {f"c{i}": t for i, t in enumerate(types)} | named
+    return tuple(Field(name=name, type=t) for name, t in plain.items())
+
+
+def test_an_image_is_a_list_column_in_the_shape_of_the_graph_s_input(save):
+    """Rows of 192 numbers become 3×8×8 pixels, whatever the batch."""
+    model = image_model()
+    spec = read_spec(save(model))
+
+    assert spec.flavor == "onnx"
+    assert spec.signature.inputs == (Field(name="image", type="list<float>", length=192),)
+    assert spec.signature.outputs == (Field(name="scores", type="list<float>"),)
+    batch = pa.RecordBatch.from_pydict({"image": lists(IMAGES)})
+    (expected,) = native(model, image=IMAGES)
+    assert expected.tolist() == load_scorer(spec)(batch)["scores"].to_pylist()
+    check_scorer(load_scorer(spec), batch, expected={"scores": expected}, rtol=FLOAT32)
+
+
+def test_an_image_of_another_size_is_a_bad_row_and_no_other(save):
+    """The row says what the model takes; its neighbours are scored."""
+    scorer = load_scorer(read_spec(save(image_model())))
+    rows = [*IMAGES[:3].reshape(3, -1).tolist(), [1.0] * 191, []]
+
+    scored = scorer(pa.RecordBatch.from_pydict({"image": rows}))
+
+    errors = scored["error"].to_pylist()
+    assert [None] * 3 == errors[:3]
+    assert [e["code"] for e in errors[3:]] == ["MODEL_EXCEPTION"] * 2
+    assert "'image' takes 3×8×8 values a row, there are [191]" in errors[3]["message"]
+    assert [True] * 3 + [False] * 2 == scored["scores"].is_valid().to_pylist()
+
+
+def test_sequences_of_any_length_are_scored_together_and_never_padded(save):
+    """Each row's number is the one that it has alone."""
+    model = sequence_model()
+    rows = [RNG.integers(0, 50, RNG.integers(1, 6)).tolist() for _ in range(40)]
+    masks = [[1] * len(row) for row in rows]
+    spec = read_spec(save(model))
+    batch = pa.RecordBatch.from_pydict({"ids": rows, "mask": masks})
+
+    alone = [
+        native(model, ids=np.array([r]), mask=np.array([m]))[0][0].tolist()
+        for r, m in zip(rows, masks, strict=True)
+    ]
+    check_scorer(load_scorer(spec), batch, expected={"mean": alone}, rtol=FLOAT32)
+
+
+def test_inputs_that_share_a_size_must_agree_on_it(save):
+    """ONNX Runtime stretches a mask of one over a text of three, without a word."""
+    scorer = load_scorer(read_spec(save(sequence_model())))
+    batch = pa.RecordBatch.from_pydict({"ids": [[1, 2, 3]], "mask": [[1]]})
+    (error,) = scorer(batch)["error"].to_pylist()
+    assert "the inputs disagree on 'T': 3 and 1" in error["message"]
+
+
+def test_an_id_beyond_the_table_is_the_row_s_error(save):
+    """What the graph itself refuses is told in its words."""
+    scorer = load_scorer(read_spec(save(sequence_model())))
+    batch = pa.RecordBatch.from_pydict({"ids": [[1], [99]], "mask": [[1], [1]]})
+    scored = scorer(batch)
+    assert [None, "MODEL_EXCEPTION"] == [e and e["code"] for e in scored["error"].to_pylist()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "given", "expected"),
+    [
+        (FLOAT, "double", [0.1, 1e300, -5e-324], [np.float32(0.1), np.inf, -0.0]),
+        (FLOAT, "int64", [2**60 + 2**36 + 1, -3], [2.0**60 + 2.0**37, -3.0]),
+        (DOUBLE, "float", [0.5, 2.0], [0.5, 2.0]),
+        (HALF, "double", [0.1, 1.0], [float(np.float16(0.1)), 1.0]),
+        (INT64, "int32", [1, -2], [1, -2]),
+        (INT64, "double", [1.0, -(2.0**53)], [1, -(2**53)]),
+        (INT32, "int64", [7, -7], [7, -7]),
+        (UINT8, "int16", [0, 255], [0, 255]),
+        (BOOL, "bool", [True, False], [True, False]),
+        (BOOL, "double", [1.0, 0.0], [True, False]),
+        (STRING, "string", ["é", ""], ["é", ""]),
+    ],
+)
+def test_each_type_is_cast_as_declared(kind, column, given, expected, save):
+    """Rounded once, to the graph's own type, alone and in lists."""
+    for shape, dtype in (([None], column), ([None, 2], f"list<{column}>")):
+        listed = len(shape) == 2
+        inputs = (Field(name="x", type=dtype, length=2 if listed else None),)
+        spec = read_spec(save(identity(kind, shape)), signature=Signature(inputs=inputs))
+        values = [[v, v] for v in given] if listed else given
+        batch = pa.RecordBatch.from_pydict({"x": pa.array(values, predictor_type(dtype))})
+        (made,) = open_predictor(spec).predict(batch)
+        assert ([[v, v] for v in expected] if listed else expected) == made.to_pylist()
+
+
+def predictor_type(name):
+    from sparkml.arrow import to_arrow_type
+
+    return to_arrow_type(name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "bad", "said"),
+    [
+        (INT64, "double", 1.5, "truncated"),
+        (INT64, "double", 1e300, "truncated"),
+        (INT32, "int64", 2**40, "not in range"),
+        (UINT8, "int64", 256, "not in range"),
+        (BOOL, "double", 0.5, "truncated"),
+        (INT64, "int64", None, "a tensor of int64 has no place for one"),
+        (STRING, "string", None, "a tensor of str has no place for one"),
+    ],
+)
+def test_a_value_that_the_type_cannot_hold_is_an_error_of_its_row(kind, column, bad, said, save):
+    """Never cut off, never wrapped round, and no null becomes the text `None`."""
+    signature = Signature(inputs=(Field(name="x", type=column),))
+    scorer = load_scorer(
+        read_spec(save(identity(kind, [None])), signature=signature, nulls="model")
+    )
+    good = {"string": "a", "double": 1.0, "int64": 1}[column]
+    batch = pa.RecordBatch.from_pydict({"x": pa.array([good, bad], predictor_type(column))})
+
+    first, second = scorer(batch)["error"].to_pylist()
+
+    assert first is None
+    assert second["code"] == "MODEL_EXCEPTION"
+    assert said in second["message"]
+
+
+def test_missing_values_are_the_model_s_own_affair_only_where_it_takes_them(save):
+    """Asked of the graph: NaN is kept by a sum and dropped by a maximum with a constant."""
+    kept = identity(FLOAT, ["N", 2])
+    dropped = graph(
+        [node("IsNaN", "x", "nan"), node("Where", "nan zero x", "y")],
+        {"x": (FLOAT, ["N", 2])},
+        {"y": (FLOAT, ["N", 2])},
+        zero=np.float32(0),
+    )
+    words = identity(STRING, ["N"])
+    kinds = [read_spec(save(m)).null_policy("x").kind for m in (kept, dropped, words)]
+    assert ["quarantine", "model", "quarantine"] == kinds
+    spec = read_spec(save(dropped))
+    batch = pa.RecordBatch.from_pydict({"x": pa.array([[1.0, None], None], pa.list_(pa.float32()))})
+    assert [[1.0, 0.0], [0.0, 0.0]] == load_scorer(spec)(batch)["y"].to_pylist()
+
+
+def test_columns_of_the_signature_stand_side_by_side_in_a_matrix(save):
+    """A graph with one input knows no names: the signature's order counts."""
+    signature = Signature(inputs=fields(b="double", a="int64"))
+    spec = read_spec(save(identity(FLOAT, ["N", 2])), signature=signature)
+    batch = pa.RecordBatch.from_pydict({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    scored = load_scorer(spec)(batch)
+    assert [[0.5, 1.0], [1.5, 2.0], [2.5, 3.0]] == scored["y"].to_pylist()
+
+
+def test_texts_stand_side_by_side_too(save):
+    """A matrix of strings."""
+    spec = read_spec(
+        save(identity(STRING, ["N", 2])), signature=Signature(inputs=fields("string", "string"))
+    )
+    batch = pa.RecordBatch.from_pydict({"c0": ["a", "b"], "c1": ["x", "y"]})
+    assert [["a", "x"], ["b", "y"]] == load_scorer(spec)(batch)["y"].to_pylist()
+
+
+def test_several_inputs_and_outputs_are_met_by_name(save):
+    """One column an input, in any order, and each output by the graph's own name."""
+    model = graph(
+        [
+            node("Add", "a b", "sum"),
+            node("Sub", "a b", "difference"),
+            node("Identity", "t", "same"),
+        ],
+        {"a": (FLOAT, ["N", 1]), "b": (FLOAT, ["N", 1]), "t": (STRING, ["N", 1])},
+        {"sum": (FLOAT, ["N", 1]), "difference": (FLOAT, ["N", 1]), "same": (STRING, ["N", 1])},
+    )
+    spec = read_spec(save(model))
+    batch = pa.RecordBatch.from_pydict(
+        {"t": ["x", "y"], "b": pa.array([1, 2], pa.float32()), "a": pa.array([5, 7], pa.float32())}
+    )
+
+    scored = load_scorer(spec)(batch)
+
+    assert ["sum", "difference", "same"] == [f.name for f in spec.signature.outputs]
+    assert {"sum": 6.0, "difference": 4.0, "same": "x", "error": None} == scored.to_pylist()[0]
+    some = read_spec(spec.uri, outputs=["difference"])
+    assert ["difference", "error"] == load_scorer(some)(batch).schema.names
+    renamed = Signature(inputs=(), outputs=fields(x="double", y="double", z="string"))
+    assert [6.0, 9.0] == load_scorer(read_spec(spec.uri, signature=renamed))(batch)["x"].to_pylist()
+    with pytest.raises(SignatureError, match=r"no output 'summ' .* did you mean 'sum'"):
+        read_spec(spec.uri, signature=Signature(inputs=(), outputs=fields(summ="double")))
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_a_graph_for_a_fixed_batch_is_run_in_its_size(size, save):
+    """One row at a time, or in pieces of which the last is filled up and cut off again."""
+    kernel = {"w": RNG.normal(size=(3, 2)).astype(np.float32)}
+    nodes = [node("MatMul", "x w", "y")]
+    open_ended = graph(nodes, {"x": (FLOAT, ["N", 3])}, {"y": (FLOAT, ["N", 2])}, **kernel)
+    fixed = graph(nodes, {"x": (FLOAT, [size, 3])}, {"y": (FLOAT, [size, 2])}, **kernel)
+    x = RNG.normal(size=(13, 3)).astype(np.float32)
+    (expected,) = native(open_ended, x=x)
+    batch = pa.RecordBatch.from_pydict({"x": lists(x)})
+    check_scorer(load_scorer(read_spec(save(fixed))), batch, expected={"y": expected}, rtol=FLOAT32)
+
+
+def test_sizes_that_the_graph_leaves_open_are_told_by_the_config(save):
+    """Two open sizes cannot be seen in a flat list."""
+    model = identity(FLOAT, ["N", 3, "H", "W"])
+    inputs = Signature(inputs=(Field(name="x", type="list<float>"),))
+    with pytest.raises(SignatureError, match=r"leaves several sizes open \(3×H×W\).*shapes"):
+        read_spec(save(model), signature=inputs)
+    spec = read_spec(save(model), model_config={"shapes": {"x": [3, 2, 2]}})
+    assert spec.signature.inputs[0].length == 12
+    batch = pa.RecordBatch.from_pydict({"x": pa.array([[1.0] * 12], pa.list_(pa.float32()))})
+    assert [[1.0] * 12] == load_scorer(spec)(batch)["y"].to_pylist()
+    with pytest.raises(SignatureError, match="'x' has the shape 3×H×W, not 1×2×2"):
+        read_spec(save(model), model_config={"shapes": {"x": [1, 2, 2]}})
+
+
+def test_a_graph_without_shapes_is_asked_with_two_rows(save):
+    """The caller says what it takes; what it gives, it shows."""
+    model = graph([node("Neg", "x", "y")], {"x": (FLOAT, None)}, {"y": (FLOAT, None)})
+    with pytest.raises(SignatureUnknown, match="length of each list"):
+        read_spec(save(model))
+    given = Signature(inputs=(Field(name="x", type="list<float>", length=2),))
+    spec = read_spec(save(model), signature=given)
+    assert spec.signature.outputs == (Field(name="y", type="list<float>"),)
+    batch = pa.RecordBatch.from_pydict({"x": [[1.0, 2.0]]})
+    assert [[-1.0, -2.0]] == load_scorer(spec)(batch)["y"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("shape", "inputs", "said"),
+    [
+        (["N", 3], fields("double", "double"), "takes 3 values a row, the signature has 2 columns"),
+        (["N", 3], (Field(name="x", type="list<float>", length=4),), "'x' has 4"),
+        (["N", 3], fields(x="double"), "'x' has 1"),
+        (["N", 3, 8], fields("double", "double"), "takes 3×8 values a row"),
+        (["N", 2], fields("list<double>", "double"), "is a list beside other columns"),
+        (["N", 2], fields("string", "double"), "'c0' is string"),
+        (["N", 1], fields(x="timestamp[us]"), r"'x' is timestamp\[us\]"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused_at_once(shape, inputs, said, save):
+    """On the driver, when the spec is read."""
+    with pytest.raises(SignatureError, match=said):
+        read_spec(save(identity(FLOAT, shape)), signature=Signature(inputs=inputs))
+
+
+def test_an_output_without_a_value_for_each_row_is_named(save):
+    """A sum over the batch is no column."""
+    model = graph(
+        [node("ReduceSum", "x", "y", keepdims=1)], {"x": (FLOAT, ["N", 2])}, {"y": (FLOAT, [1, 1])}
+    )
+    scorer = load_scorer(read_spec(save(model)))
+    with pytest.raises(ContractViolation, match=r"a result of the shape \(1, 1\) for 2 rows"):
+        scorer(pa.RecordBatch.from_pydict({"x": [[1.0, 2.0]] * 2}))
+
+
+def strange(**change):
+    model = identity(FLOAT, ["N", 2])
+    for key, value in change.items():
+        if key == "opset":
+            model.opset_import[0].version = value
+        else:
+            setattr(model, key, value)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "cannot open the file"),
+        (b"no model at all", "INVALID_PROTOBUF : Protobuf parsing failed"),
+        (strange().SerializeToString()[:-20], "Protobuf parsing failed"),
+        (strange(opset=99).SerializeToString(), "till opset .* fix: install a newer onnxruntime"),
+        (strange(ir_version=99).SerializeToString(), "FAIL : Unsupported model IR version: 99"),
+    ],
+    ids=["empty", "text", "cut", "opset", "ir"],
+)
+def test_a_file_that_the_runtime_refuses_is_unreadable_for_its_reason(content, said, tmp_path):
+    """Damaged, or of a later standard."""
+    path = tmp_path / "m.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelUnreadable, match=said):
+        read_spec(str(path))
+
+
+def test_an_operator_that_nobody_knows_is_named(save):
+    """Custom operators need a library that is not there."""
+    model = graph(
+        [node("Odd", "x", "y", domain="my")], {"x": (FLOAT, ["N"])}, {"y": (FLOAT, ["N"])}
+    )
+    model.opset_import.append(onnx.helper.make_opsetid("my", 1))
+    with pytest.raises(ModelUnreadable, match=r"my:Odd.*fix: the model needs operators"):
+        read_spec(save(model))
+
+
+def test_tensors_in_files_beside_the_model_are_found_and_never_outside(tmp_path):
+    """A folder holds the graph and its data; a graph that points elsewhere is refused."""
+    weights = RNG.normal(size=(100, 4)).astype(np.float32)
+    model = graph(
+        [node("MatMul", "x w", "y")],
+        {"x": (FLOAT, ["N", 100])},
+        {"y": (FLOAT, ["N", 4])},
+        w=weights,
+    )
+    x = RNG.normal(size=(3, 100)).astype(np.float32)
+    (expected,) = native(model, x=x)
+    folder = tmp_path / "big"
+    folder.mkdir()
+    onnx.save_model(
+        model, folder / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0
+    )
+    spec = read_spec(str(folder))
+    (made,) = open_predictor(spec).predict(pa.RecordBatch.from_pydict({"x": lists(x)}))
+    assert expected.tolist() == made.to_pylist()
+    with pytest.raises(ModelUnreadable, match=r"w.bin.*together with its data files"):
+        read_spec(str(folder / "m.onnx"))
+    outside = onnx.load(folder / "m.onnx", load_external_data=False)
+    outside.graph.initializer[0].external_data[0].value = "../big/w.bin"
+    (tmp_path / "out.onnx").write_bytes(outside.SerializeToString())
+    with pytest.raises(ModelUnreadable, match=r"w.bin"):
+        read_spec(str(tmp_path / "out.onnx"))
+
+
+def test_two_graphs_in_a_folder_are_nobody_s_model(tmp_path):
+    """Which of them would it be?"""
+    for name in ("a.onnx", "b.onnx"):
+        onnx.save_model(identity(FLOAT, ["N"]), tmp_path / name)
+    with pytest.raises(UnsupportedFlavor):
+        read_spec(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"provider": ["CPUExecutionProvider"]}, "did you mean 'providers'"),
+        ({"providers": "CPUExecutionProvider"}, "is no list"),
+        ({"providers": ["CPUExecutionProvidr"]}, "did you mean 'CPUExecutionProvider'"),
+        ({"shapes": {"y": [2]}}, "no input 'y'"),
+        ({"shapes": {"x": 2}}, "2 is no shape"),
+        ({"shapes": [2]}, "is no shape"),
+    ],
+)
+def test_a_config_that_means_nothing_is_refused(config, said, save):
+    """Keys, providers and shapes, each with the nearest that there is."""
+    with pytest.raises(ConfigError, match=said):
+        read_spec(save(identity(FLOAT, ["N", "K"])), model_config=config)
+    with pytest.raises(ConfigError, match="takes no params"):
+        read_spec(save(identity(FLOAT, ["N", 2])), params={"a": 1})
+
+
+def test_a_provider_that_is_there_is_taken(save):
+    """It goes into the spec, and to the workers."""
+    config = {"providers": ["CPUExecutionProvider"]}
+    spec = read_spec(save(identity(FLOAT, ["N", 2])), model_config=config)
+    assert config == dict(spec.model_config)
+    assert load_scorer(spec)(pa.RecordBatch.from_pydict({"x": [[1.0, 2.0]]})).num_rows == 1
+
+
+def test_the_missing_runtime_is_named_with_its_extra(save, monkeypatch):
+    """On the driver, when the spec is read; `onnx` itself is not needed at all."""
+    path = save(identity(FLOAT, ["N", 2]))
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert read_spec(path).flavor == "onnx"
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as if it were not installed
+    with pytest.raises(ExtraMissing, match=r"pip install 'sparkml\[onnx\]'"):
+        read_spec(path)
+
+
+def test_no_format_is_safer(save):
+    """A graph is data: the strictest policy opens it."""
+    assert read_spec(save(identity(FLOAT, ["N", 2])), trust="never").flavor == "onnx"
+
+
+@pytest.mark.parametrize(("said", "expected"), [("3", 3), ("2,1", 2), ("", None), ("x", None)])
+def test_the_session_s_pool_keeps_to_the_worker_s_cap(said, expected, save, monkeypatch):
+    """The cap that a worker sets, else every core that the process may use."""
+    path = save(identity(FLOAT, ["N", 2]))
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    expected = expected or len(os.sched_getaffinity(0))
+    assert expected == pool_threads()
+    options = open_session(Path(path), {}, {}).get_session_options()
+    assert (expected, 1) == (options.intra_op_num_threads, options.inter_op_num_threads)
+    assert "0" == options.get_session_config_entry("session.intra_op.allow_spinning")
+
+
+def test_mlflow_s_model_brings_shape_and_columns(tmp_path):
+    """Its own tensor names count, and the level of optimization that was recorded."""
+    folder = tmp_path / "m"
+    folder.mkdir()
+    onnx.save_model(identity(FLOAT, ["N", "H", "W"]), folder / "model.onnx")
+    tensor = '[{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2, 3]}}]'
+    flavor = {"data": "model.onnx", "onnx_session_options": {"graph_optimization_level": 0}}
+    text = yaml.safe_dump({"flavors": {"onnx": flavor}, "signature": {"inputs": tensor}})
+    (folder / "MLmodel").write_text(text)
+
+    spec = read_spec(str(folder))
+
+    assert spec.signature.inputs == (Field(name="features", type="list<double>", length=6),)
+    batch = pa.RecordBatch.from_pydict({"features": [[0.5] * 6, [1.5] * 6]})
+    check_scorer(load_scorer(spec), batch, expected={"y": [[0.5] * 6, [1.5] * 6]})
+    (folder / "MLmodel").write_text(yaml.safe_dump({"flavors": {"onnx": {}}}))
+    with pytest.raises(ModelUnreadable, match="names no 'data'"):
+        read_spec(str(folder))

@@ -1,0 +1,246 @@
+"""The Spark ML flavor without Spark: the files that its writers leave, laid out here by hand."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from sparkml import load_scorer, read_spec
+from sparkml.errors import (
+    ConfigError,
+    EnvironmentMismatch,
+    ModelUnreadable,
+    SignatureError,
+    SignatureUnknown,
+    SparkMLError,
+    UnsupportedFlavor,
+    UntrustedModel,
+)
+from sparkml.spec import Field, Signature
+
+FEATURE = "org.apache.spark.ml.feature."
+LOGISTIC = "org.apache.spark.ml.classification.LogisticRegressionModel"
+COLUMNS = {
+    "featuresCol": "features",
+    "labelCol": "label",
+    "predictionCol": "prediction",
+    "probabilityCol": "probability",
+    "rawPredictionCol": "rawPrediction",
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARKML_CACHE", str(tmp_path / "cache"))
+
+
+def stage(folder, name, uid, params, data=None, defaults=None, version="4.1.1", **more):
+    """What `DefaultParamsWriter` writes: one line of JSON, and Parquet where there is data."""
+    (folder / "metadata").mkdir(parents=True)
+    line = {"class": name, "timestamp": 1, "sparkVersion": version, "uid": uid}
+    line |= {"paramMap": params, "defaultParamMap": defaults or {}, **more}
+    (folder / "metadata" / "part-00000-x-c000.txt").write_text(json.dumps(line) + "\n")
+    (folder / "metadata" / "_SUCCESS").touch()
+    if data is not None:
+        (folder / "data").mkdir()
+        pq.write_table(pa.Table.from_pylist([data]), folder / "data" / "part-00000.parquet")
+    return str(folder)
+
+
+def pipeline(folder, *stages, version="4.1.1"):
+    """A `PipelineModel` of (class, uid, params[, data]); gives the folder."""
+    uids = [uid for _, uid, *_ in stages]
+    stage(folder, "org.apache.spark.ml.PipelineModel", "p", {"stageUids": uids}, version=version)
+    for place, (name, uid, *rest) in enumerate(stages):
+        inner = folder / "stages" / f"{place:0{len(str(len(stages)))}d}_{uid}"
+        stage(inner, name, uid, *rest, version=version)
+    return str(folder)
+
+
+def logistic(width=3):
+    return LOGISTIC, "lr", {}, {"numClasses": 2, "numFeatures": width}, COLUMNS
+
+
+def bank(folder, invalid="keep", version="4.1.1"):
+    """The usual pipeline: the target's indexer, a text's, an encoder, an imputer, and a model."""
+    return pipeline(
+        folder,
+        (f"{FEATURE}StringIndexerModel", "y", {"inputCol": "y", "outputCol": "label"}),
+        (
+            f"{FEATURE}StringIndexerModel",
+            "job",
+            {"inputCol": "job", "outputCol": "job_i", "handleInvalid": invalid},
+        ),
+        (
+            f"{FEATURE}OneHotEncoderModel",
+            "hot",
+            {"inputCols": ["job_i"], "outputCols": ["job_v"], "handleInvalid": invalid},
+        ),
+        (f"{FEATURE}ImputerModel", "imp", {"inputCols": ["age"], "outputCols": ["age_f"]}),
+        (
+            f"{FEATURE}VectorAssembler",
+            "va",
+            {"inputCols": ["job_v", "age_f"], "outputCol": "features"},
+        ),
+        logistic(),
+        (
+            f"{FEATURE}IndexToString",
+            "its",
+            {"inputCol": "prediction", "outputCol": "said", "labels": ["no", "yes"]},
+        ),
+        version=version,
+    )
+
+
+def test_a_pipeline_tells_the_table_s_columns_and_its_outputs(tmp_path):
+    """Raw columns only, with their types; the target's indexer asks for nothing."""
+    spec = read_spec(bank(tmp_path / "m"), environment="ignore")
+
+    expected = Signature(
+        inputs=(Field(name="job", type="string"), Field(name="age", type="double")),
+        outputs=(
+            Field(name="prediction", type="string"),
+            Field(name="probability", type="list<double>"),
+        ),
+    )
+    assert ("spark", expected) == (spec.flavor, spec.signature)
+
+
+@pytest.mark.parametrize(("invalid", "policy"), [("keep", "model"), ("error", "quarantine")])
+def test_missing_values_go_to_the_model_where_every_column_provides_for_them(
+    tmp_path, invalid, policy
+):
+    """An imputer and a label of its own take nulls; an indexer that raises does not."""
+    spec = read_spec(bank(tmp_path / "m", invalid), environment="ignore")
+
+    assert policy == spec.null_policy("age").kind
+
+
+def test_a_lone_classifier_takes_a_vector_of_the_fitted_length(tmp_path):
+    """Its length stands in the metadata, or in the data where the class keeps it there."""
+    forest = "org.apache.spark.ml.classification.RandomForestClassificationModel"
+    told = stage(tmp_path / "f", forest, "rf", {}, defaults=COLUMNS, numFeatures=7)
+    name, uid, params, data, defaults = logistic(5)
+    kept = stage(tmp_path / "l", name, uid, params, data, defaults)
+
+    lengths = [read_spec(p, environment="ignore").signature.inputs[0].length for p in (told, kept)]
+
+    assert [7, 5] == lengths
+
+
+def test_margin_is_given_to_those_who_name_it(tmp_path):
+    """The raw prediction is an output on request; a leaf is not, where no column was named."""
+    path = bank(tmp_path / "m")
+
+    spec = read_spec(path, outputs=["prediction", "margin"], environment="ignore")
+
+    assert ["prediction", "margin"] == [f.name for f in spec.signature.outputs]
+    with pytest.raises(SignatureError, match="no output 'leaf'"):
+        read_spec(path, outputs=["leaf"], environment="ignore")
+
+
+def test_mlflow_s_folder_and_a_search_s_best_model_are_found(tmp_path):
+    """The pipeline is under `model_data`, and a cross-validation's under `bestModel`."""
+    home = tmp_path / "m"
+    stage(home / "sparkml", "org.apache.spark.ml.tuning.CrossValidatorModel", "cv", {})
+    bank(home / "sparkml" / "bestModel")
+    spark = {"model_data": "sparkml", "pyspark_version": "4.1.1"}
+    flavors = {"python_function": {"loader_module": "mlflow.spark"}, "spark": spark}
+    (home / "MLmodel").write_text(yaml.safe_dump({"flavors": flavors}))
+
+    spec = read_spec(str(home), environment="ignore")
+
+    assert ("spark", ("job", "age")) == (spec.flavor, spec.signature.names)
+
+
+def test_another_major_spark_is_told(tmp_path):
+    """Bare folders say which Spark saved them; MLflow's say it in the `MLmodel` file."""
+    with pytest.raises(EnvironmentMismatch, match=r"pyspark 3\.5\.1"):
+        read_spec(bank(tmp_path / "m", version="3.5.1"), environment="error")
+
+
+def test_it_runs_no_code_unless_it_holds_sql(tmp_path):
+    """JSON and Parquet are data; an SQLTransformer's text can call Java."""
+    read_spec(bank(tmp_path / "m"), trust="never", environment="ignore")
+    sql = (f"{FEATURE}SQLTransformer", "sql", {"statement": "SELECT *, a + 1 AS b FROM __THIS__"})
+    path = pipeline(tmp_path / "s", sql, logistic())
+
+    with pytest.raises(UntrustedModel, match="sql is SQL of the model's own"):
+        read_spec(path, trust="never", environment="ignore")
+    with pytest.raises(SignatureUnknown):
+        read_spec(path, environment="ignore")
+
+
+def test_it_scores_in_spark_and_nowhere_else(tmp_path):
+    """`load_scorer` opens it, and says where it is scored as soon as it is asked for numbers."""
+    scorer = load_scorer(read_spec(bank(tmp_path / "m"), environment="ignore"))
+
+    with pytest.raises(UnsupportedFlavor, match=r"own transform.*score\(df, spec\)"):
+        scorer(pa.RecordBatch.from_pydict({"job": ["x"], "age": [1.0]}))
+
+
+@pytest.mark.parametrize(
+    ("declared", "error", "said"),
+    [
+        ([("job", "string", None)], SignatureError, "takes 'age', the signature does not name it"),
+        ([("features", "list<double>", 4)], SignatureError, "length 4, the model takes 3"),
+    ],
+)
+def test_a_declared_signature_must_be_the_model_s(tmp_path, declared, error, said):
+    """A column left out, or vectors of another length, are refused before anything is scored."""
+    inputs = tuple(Field(name=n, type=t, length=k) for n, t, k in declared)
+    path = bank(tmp_path / "m")
+    if "features" in [f.name for f in inputs]:
+        name, uid, params, data, defaults = logistic()
+        path = stage(tmp_path / "l", name, uid, params, data, defaults)
+
+    with pytest.raises(error, match=said):
+        read_spec(path, signature=Signature(inputs=inputs), environment="ignore")
+
+
+def test_stages_that_nobody_can_score_row_by_row_are_refused(tmp_path):
+    """Somebody else's class, a join, a pipeline without a prediction: each says what to do."""
+    foreign = pipeline(tmp_path / "f", ("com.acme.Stage", "acme", {}), logistic())
+    als = stage(tmp_path / "a", "org.apache.spark.ml.recommendation.ALSModel", "als", {})
+    scaler = {"inputCol": "a", "outputCol": "b"}
+    nothing = pipeline(tmp_path / "n", (f"{FEATURE}StandardScalerModel", "s", scaler))
+
+    with pytest.raises(UnsupportedFlavor, match=r"acme is a com\.acme\.Stage"):
+        read_spec(foreign)
+    with pytest.raises(UnsupportedFlavor, match=r"als is a ALSModel.*joins"):
+        read_spec(als)
+    with pytest.raises(ModelUnreadable, match="no stage of it predicts"):
+        read_spec(nothing)
+
+
+@pytest.mark.parametrize("damage", ["no json", "not its json", "a stage is gone", "no parquet"])
+def test_a_damaged_model_is_one_clear_error(tmp_path, damage):
+    """Whatever is broken, the error names the file; nothing else is raised."""
+    if damage == "no parquet":
+        name, uid, params, data, defaults = logistic()
+        path = stage(tmp_path / "m", name, uid, params, data, defaults)
+        (tmp_path / "m" / "data" / "part-00000.parquet").write_bytes(b"PAR1")
+    else:
+        path = bank(tmp_path / "m")
+        part = tmp_path / "m" / "stages" / "3_imp" / "metadata" / "part-00000-x-c000.txt"
+        texts = {"no json": "{", "not its json": '{"class": 7}'}
+        part.unlink() if damage == "a stage is gone" else part.write_text(texts[damage])
+
+    with pytest.raises(ModelUnreadable, match=r"not what Spark ML writes.*save the model again"):
+        read_spec(path, environment="ignore")
+
+
+def test_it_takes_neither_params_nor_model_config(tmp_path):
+    """There is nothing to hand them to."""
+    path = bank(tmp_path / "m")
+
+    with pytest.raises(ConfigError, match="no params"):
+        read_spec(path, params={"a": 1}, environment="ignore")
+    with pytest.raises(ConfigError, match="no model_config"):
+        read_spec(path, model_config={"a": 1}, environment="ignore")
+    with pytest.raises(SparkMLError, match="does not read"):
+        read_spec(path, flavor="sklearn", environment="ignore")
