@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.data import FEATURES
+from benchmarks.data import FEATURES, load_native
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,15 +73,12 @@ def predict_batch_udf(spark: SparkSession, table: Path, model: Path) -> None:
     from pyspark.sql import functions as F  # noqa: N812
     from pyspark.sql.types import LongType
 
-    path = str(model / "model.pkl")
+    path = str(model)
 
     def load() -> Callable[[Any], Any]:
-        import cloudpickle
-
-        with Path(path).open("rb") as stream:
-            fitted = cloudpickle.load(stream)
+        predict = load_native(Path(path))
         # PySpark counts the parameters of what it is given: exactly one here.
-        return lambda inputs: fitted.predict(inputs)  # noqa: PLW0108
+        return lambda inputs: predict(inputs)  # noqa: PLW0108
 
     udf = make(
         load, return_type=LongType(), batch_size=10_000, input_tensor_shapes=[[len(FEATURES)]]
@@ -96,15 +93,12 @@ def pandas_udf(spark: SparkSession, table: Path, model: Path) -> None:
     import pandas as pd
     from pyspark.sql import functions as F  # noqa: N812
 
-    path = str(model / "model.pkl")
+    path = str(model)
 
     def predict(batches: Iterator[pd.DataFrame]) -> Iterator[pd.Series]:
-        import cloudpickle
-
-        with Path(path).open("rb") as stream:
-            fitted = cloudpickle.load(stream)
+        native = load_native(Path(path))
         for batch in batches:
-            yield pd.Series(fitted.predict(batch))
+            yield pd.Series(native(batch))
 
     predict.__annotations__ = {"batches": Iterator[pd.DataFrame], "return": Iterator[pd.Series]}
     udf = F.pandas_udf(predict, "long")

@@ -1,4 +1,4 @@
-"""The table and the four models of the benchmark, made once in a folder."""
+"""The table and the models of the benchmark, made once in a folder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FEATURES = [f"f{i:02d}" for i in range(20)]
@@ -18,7 +19,8 @@ TRAINING_ROWS = 20_000
 
 
 def make_models() -> dict[str, Any]:
-    """Four unfitted classifiers: one linear, three tree ensembles."""
+    """Unfitted classifiers: one linear, five tree ensembles; `ONNX` is the GBT, converted."""
+    from lightgbm import LGBMClassifier
     from sklearn.ensemble import (
         GradientBoostingClassifier,
         HistGradientBoostingClassifier,
@@ -27,12 +29,17 @@ def make_models() -> dict[str, Any]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from xgboost import XGBClassifier
 
+    boosted = GradientBoostingClassifier(n_estimators=100, max_depth=3, random_state=0)
     return {
         "LR": make_pipeline(StandardScaler(), LogisticRegression()),
-        "GBT": GradientBoostingClassifier(n_estimators=100, max_depth=3, random_state=0),
+        "GBT": boosted,
         "HGB": HistGradientBoostingClassifier(max_iter=100, max_leaf_nodes=31, random_state=0),
         "RF": RandomForestClassifier(n_estimators=100, max_depth=10, random_state=0),
+        "LGBM": LGBMClassifier(n_estimators=100, num_leaves=31, n_jobs=1, verbose=-1),
+        "XGB": XGBClassifier(n_estimators=100, max_depth=6, n_jobs=1),
+        "ONNX": boosted,
     }
 
 
@@ -63,13 +70,12 @@ def model_folder(home: Path, name: str) -> Path:
     from sklearn import __version__ as trained_with
 
     folder = home / f"model-{name}-{trained_with}"
-    ready = home / f"{folder.name}.ready"
-    if ready.exists():
+    if native_file(folder).exists():  # it is written last
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     import logging
 
-    import mlflow
+    import cloudpickle
     import pandas as pd
     from mlflow.models import infer_signature
 
@@ -79,12 +85,50 @@ def model_folder(home: Path, name: str) -> Path:
     noise = random.normal(scale=0.5, size=len(table))
     target = (table["f00"] * table["f01"] + table["f02"] - table["f03"] + noise > 0).astype(int)
     model = make_models()[name].fit(table, target)
-    mlflow.sklearn.save_model(
-        model,
-        str(folder),
-        signature=infer_signature(table, model.predict(table)),
-        serialization_format="cloudpickle",
-        pip_requirements=["scikit-learn"],
-    )
-    ready.touch()
+    _save(name, model, folder, infer_signature(table, model.predict(table)))
+    with native_file(folder).open("wb") as file:
+        cloudpickle.dump(model, file)
     return folder
+
+
+def _save(name: str, model: Any, folder: Path, signature: Any) -> None:
+    """The model as MLflow has it, in the library's own flavor."""
+    import mlflow
+
+    told = {"signature": signature}
+    if name == "LGBM":
+        told["serialization_format"] = "cloudpickle"
+        mlflow.lightgbm.save_model(model, str(folder), pip_requirements=["lightgbm"], **told)
+    elif name == "XGB":
+        mlflow.xgboost.save_model(model, str(folder), pip_requirements=["xgboost"], **told)
+    elif name == "ONNX":
+        from skl2onnx import to_onnx
+        from skl2onnx.common.data_types import FloatTensorType
+
+        inputs = [("features", FloatTensorType([None, len(FEATURES)]))]
+        graph = to_onnx(model, initial_types=inputs, options={"zipmap": False})
+        mlflow.onnx.save_model(graph, str(folder), pip_requirements=["onnxruntime"], **told)
+    else:
+        told["serialization_format"] = "cloudpickle"
+        mlflow.sklearn.save_model(model, str(folder), pip_requirements=["scikit-learn"], **told)
+
+
+def native_file(folder: Path) -> Path:
+    """The fitted model as a pickle, for whoever writes a UDF by hand."""
+    return folder.with_name(f"{folder.name}.pkl")
+
+
+def load_native(folder: Path) -> Callable[[Any], Any]:
+    """From a table of features to labels: the library's own `predict`, opened by hand."""
+    graphs = list(folder.glob("*.onnx"))
+    if not graphs:
+        import cloudpickle
+
+        with native_file(folder).open("rb") as file:
+            return cloudpickle.load(file).predict  # type: ignore[no-any-return]
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(graphs[0]), options)
+    return lambda x: session.run(["label"], {"features": np.asarray(x, dtype=np.float32)})[0]

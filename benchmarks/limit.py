@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import FEATURES
+from benchmarks.data import FEATURES, load_native
 
 _loaded: dict[str, Any] = {}
 
@@ -24,19 +24,17 @@ def score_files(files: list[str], model: str) -> int:
     """The number of rows of `files`, each of them predicted."""
     import warnings
 
-    import cloudpickle
     import numpy as np
     import pyarrow.parquet as pq
 
     warnings.simplefilter("ignore")
     if model not in _loaded:
-        with Path(model, "model.pkl").open("rb") as stream:
-            _loaded[model] = cloudpickle.load(stream)
+        _loaded[model] = load_native(Path(model))
     rows = 0
     for file in files:
         for batch in pq.ParquetFile(file).iter_batches(65_536, columns=FEATURES):
             matrix = np.column_stack([column.to_numpy() for column in batch.columns])
-            rows += len(_loaded[model].predict(matrix))
+            rows += len(_loaded[model](matrix))
     return rows
 
 

@@ -22,11 +22,12 @@ import typer
 from benchmarks import limit, many_models
 from benchmarks.contenders import CONTENDERS, EMPTY_TASKS, TASK_COSTS
 from benchmarks.data import make_models, model_folder, table_folder
-from benchmarks.table import render
+from benchmarks.table import TITLES, render
 
 HOME = Path(".cache/benchmarks")
 RESULTS = Path("benchmarks/results.json")
 LIMIT = "limit: pyarrow + predict"
+ALL = ",".join(TITLES)
 
 
 class Session:
@@ -64,12 +65,12 @@ def bench(
     rows: Annotated[int, typer.Option(help="Rows of the table.")] = 2_000_000,
     rounds: Annotated[int, typer.Option(help="Counted runs of each contender.")] = 3,
     warm_ups: Annotated[int, typer.Option(help="Runs before those, not counted.")] = 2,
-    models: Annotated[str, typer.Option(help="Comma-separated: LR,GBT,HGB,RF.")] = "LR,GBT,HGB,RF",
+    models: Annotated[str, typer.Option(help="Comma-separated; all of them by default.")] = ALL,
     keys: Annotated[int, typer.Option(help="Keys of the many-model table.")] = 2_000,
     out: Annotated[Path, typer.Option(help="Where the figures go, as JSON.")] = RESULTS,
     home: Annotated[Path, typer.Option(help="Where table and models are kept.")] = HOME,
 ) -> None:
-    """Compare; print the table and write the figures."""
+    """Compare; print the table and write the figures, beside those of other models there."""
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True)
     table = table_folder(home, rows)
@@ -96,12 +97,19 @@ def bench(
         "machine": _machine(),
         "rows": rows,
         "rounds": rounds,
-        "seconds": results,
+        "seconds": _beside(out, rows, rounds) | results,
         "ms_per_empty_task": tasks,
     }
     figures["many_models"] = many_models.measure(home, keys=keys, rounds=rounds, warm_ups=warm_ups)
     out.write_text(json.dumps(figures, indent=2) + "\n")
     print(render(figures))
+
+
+def _beside(out: Path, rows: int, rounds: int) -> dict[str, Any]:
+    """The figures of other models that the file holds, if they were measured alike."""
+    held = json.loads(out.read_text()) if out.exists() else {}
+    alike = held.get("rows") == rows and held.get("rounds") == rounds
+    return dict(held["seconds"]) if alike else {}
 
 
 def _keep(times: list[float], taken: float, round_: int, what: str) -> None:
@@ -140,6 +148,9 @@ def _machine() -> dict[str, Any]:
         "delta-spark",
         "mlflow-skinny",
         "scikit-learn",
+        "lightgbm",
+        "xgboost",
+        "onnxruntime",
         "pyarrow",
         "numpy",
         "pandas",

@@ -18,6 +18,9 @@ TITLES = {
     "GBT": "GBT 100 × depth 3",
     "HGB": "HistGBT 100 × 31 leaves",
     "RF": "RF 100 × depth 10",
+    "LGBM": "LightGBM 100 × 31 leaves",
+    "XGB": "XGBoost 100 × depth 6",
+    "ONNX": "ONNX: the GBT",
 }
 
 
@@ -45,8 +48,10 @@ def render(figures: dict[str, Any]) -> str:
         f"{rows:,} rows × 20 doubles in Parquet, medians of {figures['rounds']} interleaved "
         f"rounds; {machine['cpu']}, {machine['cores']} cores; Python {machine['python']}, "
         f"PySpark {machine['pyspark']}, MLflow {machine['mlflow-skinny']}, "
-        f"scikit-learn {machine['scikit-learn']}. Ours gives label and probability, the others "
-        f"the label. A task that scores nothing costs, a core: {tasks}."
+        f"scikit-learn {machine['scikit-learn']}, LightGBM {machine['lightgbm']}, "
+        f"XGBoost {machine['xgboost']}, ONNX Runtime {machine['onnxruntime']}. "
+        "Ours gives label and probability, the others the label. "
+        f"A task that scores nothing costs, a core: {tasks}."
     )
     lines += ["", note]
     if "many_models" in figures:

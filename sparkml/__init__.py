@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from sparkml.models.read import read_spec
     from sparkml.scoring.cache import load_scorer
     from sparkml.scoring.scorer import Scorer
+    from sparkml.spark.features import register_features
+    from sparkml.spark.keyed import score_by_key
     from sparkml.spark.score import score
     from sparkml.spark.session import build_session
     from sparkml.spark.sql import register_sql
+    from sparkml.spark.train_many import train_many
     from sparkml.spark.udf import score_udf
     from sparkml.spec import Field, ModelSpec, Signature
 
@@ -32,9 +35,12 @@ _HOME = {
     "load_config": "sparkml.config",
     "load_scorer": "sparkml.scoring.cache",
     "read_spec": "sparkml.models.read",
+    "register_features": "sparkml.spark.features",
     "register_sql": "sparkml.spark.sql",
     "score": "sparkml.spark.score",
+    "score_by_key": "sparkml.spark.keyed",
     "score_udf": "sparkml.spark.udf",
+    "train_many": "sparkml.spark.train_many",
 }
 
 __all__ = [
@@ -48,9 +54,12 @@ __all__ = [
     "load_config",
     "load_scorer",
     "read_spec",
+    "register_features",
     "register_sql",
     "score",
+    "score_by_key",
     "score_udf",
+    "train_many",
 ]
 
 

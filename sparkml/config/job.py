@@ -51,9 +51,11 @@ class ModelEntry(Section):
     """Which of its outputs to give, by name, `margin`, `leaf` and `contributions` among them where
     it has them; empty for its usual ones."""
     params: Free = Field(default_factory=dict)
-    """Passed to a pyfunc model's `predict`."""
+    """What a model is scored with besides the rows: passed to a pyfunc model's `predict`; a keyed
+    model takes `unknown_key` and `cache_mib`."""
     model_config_: Free = Field(default_factory=dict, alias="model_config")
-    """Passed to a pyfunc model when it is loaded."""
+    """What a model is opened with: passed to a pyfunc model; `providers` and `shapes` of ONNX,
+    `device` of torch and transformers."""
 
 
 class Registry(Section):

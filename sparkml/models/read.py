@@ -60,8 +60,10 @@ def read_spec(
         outputs: The names of the outputs, in order: `prediction`, `probability`, and what else
             the model can give (`margin`, `leaf`, `contributions`). Empty: its usual ones.
         nulls: One policy, or one per input column (`"*"`: the others); `{"fill": value}` is one.
-        params: What an MLflow pyfunc model's `predict` takes besides the data.
-        model_config: What an MLflow pyfunc model is loaded with.
+        params: What the model is scored with besides the data: an MLflow pyfunc model's own, or
+            `unknown_key` and `cache_mib` of a keyed one.
+        model_config: What it is opened with: an MLflow pyfunc model's own, or `providers`,
+            `shapes`, `device` and so on of the flavors that have such keys.
         trust: `always`, `promised` or `never`: whether formats that run code may be opened.
         environment: `ignore`, `warn` or `error`: when libraries differ from the recorded ones.
         tracking_uri: MLflow's tracking server; its own setting by default.

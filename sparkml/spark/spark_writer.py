@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,11 @@ from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import ArrayType, MapType, StructType
 
 from sparkml.config import CsvSink, DeltaSink, TableSink
-from sparkml.errors import SinkNotWritable, SinkSchemaError, did_you_mean
+from sparkml.errors import SinkNotWritable, SinkSchemaError, UnsupportedTable, did_you_mean
 from sparkml.files import open_address, scheme_of
 from sparkml.spark.delta.log import DeltaTransaction
 from sparkml.spark.delta.partition import predicate
+from sparkml.spark.delta.plan import plan_table
 from sparkml.spark.delta.root import check_permission
 from sparkml.spark.failures import FROM_SPARK, brief
 from sparkml.spark.session import require_delta
@@ -57,6 +59,8 @@ class SparkWriter:
             self._provider = self._check_table(sink, schema)
         else:
             self._is_new = self._check_folder()
+        if isinstance(sink, DeltaSink):
+            self._check_delta(sink, schema)
 
     def describe(self) -> dict[str, Any]:
         """What will happen, for the plan."""
@@ -134,6 +138,20 @@ class SparkWriter:
         # The table's own properties come after its columns, of which one may be called so too.
         providers = [row.data_type for row in described if row.col_name == "Provider"]
         return providers[-1] if providers else None
+
+    def _check_delta(self, sink: DeltaSink, schema: StructType) -> None:
+        """Refuse columns that the table has otherwise, by the rules of our own committer."""
+        with suppress(UnsupportedTable):  # Delta's own writer may well honour what ours cannot
+            plan_table(
+                DeltaTransaction(self._spark, sink.path),
+                schema,
+                root=self.name,
+                replace=sink.mode == "replace",
+                partition=sink.partition or {},
+                partition_by=sink.partition_by,
+                merge=sink.schema_ == "merge",
+                column_mapping=sink.column_mapping,
+            )
 
     def _check_folder(self) -> bool:
         """Whether the folder is new.

@@ -172,7 +172,7 @@ def test_rows_of_another_partition_are_refused(months):
     sink = {"format": "delta", "path": str(out), "partition_by": ["day"]}
     months(sink=sink)
 
-    with pytest.raises((JobFailed, SinkError), match="2024-05-0|replaceWhere|constraint"):
+    with pytest.raises((JobFailed, SinkError), match=r"(?i)replaceWhere|constraint"):
         months(sink={**sink, "partition": {"day": "2024-05-07"}})
 
     assert 0 == DeltaTable(out).version()
@@ -196,7 +196,7 @@ def test_columns_that_the_table_lacks_are_refused_or_added(months):
     [
         ({"steps": [{**STEP, "expr": "month_as_in(month)"}]}, ConfigError, r"steps\[0\] \(n\)"),
         ({"steps": [{**STEP, "expr": "month_as_int("}]}, ConfigError, r"steps\[0\] \(n\)"),
-        ({"steps": [STEP, {**STEP, "expr": "geohash(mnth, 1)"}]}, ConfigError, r"steps\[1\].*mnth"),
+        ({"steps": [STEP, {**STEP, "expr": "geohash(mnth, 1)"}]}, ConfigError, r"mnth.*steps\[1\]"),
         ({"steps": [{**STEP, "expr": "geohash(1, 2, precison => 3)"}]}, ConfigError, "precison"),
         ({"steps": []}, ConfigError, "steps"),
         ({"keep": ["id", "m"]}, ConfigError, "no column 'm'"),
@@ -219,7 +219,8 @@ def test_a_value_that_cannot_be_computed_fails_the_job(months):
     with pytest.raises(JobFailed, match="precision is 1 to 12"):
         months(steps=steps)
 
-    assert "JOB_FAILED" == json.loads((months.home / "result.json").read_text())["code"]
+    told = json.loads((months.home / "result.json").read_text())
+    assert ("error", "JOB_FAILED") == (told["status"], told["error"]["code"])
     assert not DeltaTable.is_deltatable(str(months.home / "out"))
 
 
