@@ -31,3 +31,13 @@ def save(model: Any, folder: Path, *, name: str, **options: Any) -> ModelSpec:
     path = folder / f"{name}.joblib"
     joblib.dump(model, path)
     return read_spec(str(path), name=name, **options)
+
+
+def stored(model, path: str):
+    """A Spark ML model as it comes back from `path`, where it is saved.
+
+    One that was just fitted holds its training summary and with it the session, which Spark 4.1
+    cannot ship to a task once any query of the session was observed.
+    """
+    model.save(path)
+    return type(model).load(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
@@ -10,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from sparkml.config.fields import AsTuple, Section, Text
 from sparkml.config.job import SparkSection, Step, Workers, kept
 from sparkml.config.sinks import Sink
-from sparkml.config.sources import Source
+from sparkml.config.sources import Source, refuse_source
 
 
 class FeaturesConfig(Section):
@@ -30,8 +29,6 @@ class FeaturesConfig(Section):
     @field_validator("sink")
     @classmethod
     def _source_is_not_replaced(cls, sink: Sink, info: ValidationInfo) -> Sink:
-        path = getattr(sink, "path", None)
-        source = getattr(info.data.get("source"), "path", None)
-        if path and source and sink.mode == "replace" and Path(path) == Path(source):
-            raise ValueError("is the source: its rows would be replaced while they are read")
+        if sink.mode == "replace":
+            refuse_source(getattr(sink, "path", None), info)
         return sink

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator
@@ -21,7 +20,7 @@ from sparkml.config.fields import (
 )
 from sparkml.config.signature import nulls_as_written, parse_nulls, parse_signature
 from sparkml.config.sinks import Sink
-from sparkml.config.sources import Source
+from sparkml.config.sources import Source, refuse_source
 from sparkml.errors import did_you_mean
 from sparkml.spec import NullPolicy, Signature
 
@@ -175,8 +174,6 @@ class JobConfig(Section):
     @field_validator("sink")
     @classmethod
     def _source_is_not_replaced(cls, sink: Sink, info: ValidationInfo) -> Sink:
-        path = getattr(sink, "path", None)
-        source = getattr(info.data.get("source"), "path", None)
-        if path and source and sink.mode == "replace" and Path(path) == Path(source):
-            raise ValueError("is the source: its rows would be replaced by their scores")
+        if sink.mode == "replace":
+            refuse_source(getattr(sink, "path", None), info)
         return sink

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo
 
 from sparkml.config.fields import Options, Section, SomeNames, Text
 
@@ -85,3 +86,14 @@ Source = Annotated[
     DeltaSource | ParquetSource | CsvSource | TableSource | SqlSource,
     Field(discriminator="format"),
 ]
+
+
+def refuse_source(path: str | None, info: ValidationInfo) -> None:
+    """Refuse a folder to replace that is the source, whose rows are read meanwhile.
+
+    Raises:
+        ValueError: it is.
+    """
+    source = getattr(info.data.get("source"), "path", None)
+    if path and source and Path(path) == Path(source):
+        raise ValueError("is the source: its rows would be replaced")

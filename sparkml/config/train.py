@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from sparkml.config.fields import AsTuple, Free, Names, Section, Text, shown
 from sparkml.config.job import Registry, SparkSection, Step, Workers
-from sparkml.config.sources import Source
+from sparkml.config.sources import Source, refuse_source
 
 WRITTEN = ("label", "probability", "prediction")
 """The columns that held-out predictions have after those of `key`."""
@@ -155,7 +154,5 @@ class TrainConfig(Section):
     @field_validator("predictions")
     @classmethod
     def _source_is_not_replaced(cls, predictions: str | None, info: ValidationInfo) -> str | None:
-        source = getattr(info.data.get("source"), "path", None)
-        if predictions and source and Path(predictions) == Path(source):
-            raise ValueError("is the source: its rows would be replaced by their predictions")
+        refuse_source(predictions, info)
         return predictions

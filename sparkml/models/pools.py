@@ -10,9 +10,10 @@ import os
 
 
 def pool_threads() -> int:
-    """The cap of this process: `OMP_NUM_THREADS`, which a worker sets to its task's cores.
+    """The cap of this process: `OMP_NUM_THREADS`, which a worker sets to its task's cores, else 1.
 
-    Every core that the process may use where nothing is set (a driver, a script).
+    One, because several threads share a sum out by the size of the batch: its last digits would
+    then depend on who scores the row, and beside which others.
     """
     first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return int(first) if first.isdecimal() and int(first) else len(os.sched_getaffinity(0))
+    return int(first) if first.isdecimal() and int(first) else 1

@@ -48,7 +48,7 @@ def register_features(spark: SparkSession, *names: str) -> None:
             )
         try_out(BY_NAME[name])
     for feature in [BY_NAME[name] for name in names] or FEATURES:
-        body = feature.sql or _python(spark, feature)
+        body = _native(feature) if feature.native else _python(spark, feature)
         returns = spark_type(to_arrow_type(feature.returns)).simpleString()
         spark.sql(
             f"CREATE OR REPLACE TEMPORARY FUNCTION {quoted(feature.name)}({_parameters(feature)}) "
@@ -93,6 +93,16 @@ def _literal(value: Constant) -> str:
     if isinstance(value, str):
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return f"{value!r}D" if isinstance(value, float) else str(value).lower()
+
+
+def _native(feature: Feature) -> str:
+    """The feature's SQL; an option that is null is an error, as it is in Python."""
+    nulls = [
+        f"WHEN {quoted(name)} IS NULL"
+        f" THEN raise_error('{feature.name}: the option \\'{name}\\' is null')"
+        for name in feature.constants
+    ]
+    return f"CASE {' '.join(nulls)} ELSE {feature.sql} END" if nulls else str(feature.sql)
 
 
 def _python(spark: SparkSession, feature: Feature) -> str:

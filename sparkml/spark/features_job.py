@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import Observation
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
-from sparkml.errors import ConfigError, SinkNotWritable, SparkMLError, did_you_mean
-from sparkml.spark.failures import FROM_SPARK, brief, explained
+from sparkml.errors import ConfigError, did_you_mean
+from sparkml.spark.failures import FROM_SPARK, explained
 from sparkml.spark.progress import watched
-from sparkml.spark.report import write_result
+from sparkml.spark.report import recorded
 from sparkml.spark.score import check_names
 from sparkml.spark.session import job_session
 from sparkml.spark.sources import apply_steps, describe, read_source
@@ -66,18 +66,10 @@ def run(loaded: Loaded[FeaturesConfig], *, report: Reporter) -> Computed:
         SparkMLError: with its code.
     """
     config = loaded.config
-    write_result(config.result, None)
     try:
-        computed = _run(config, report)
-    except Exception as error:
-        told = error if isinstance(error, SparkMLError) else SparkMLError(brief(error))
-        with suppress(SinkNotWritable):  # the error itself is what matters now
-            write_result(config.result, told)
-        raise
+        return recorded(config.result, lambda: _run(config, report))
     finally:
         report.close()
-    write_result(config.result, computed)
-    return computed
 
 
 def _run(config: FeaturesConfig, report: Reporter) -> Computed:

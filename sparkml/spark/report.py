@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pyarrow import fs
 
 from sparkml.errors import SinkNotWritable, SparkMLError, masked
 from sparkml.files import open_address
+from sparkml.spark.failures import brief
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sparkml.config import Loaded
     from sparkml.spec import ModelSpec
 
@@ -135,6 +139,24 @@ class Told(Protocol):
     def to_json(self) -> dict[str, Any]:
         """It as plain values."""
         ...
+
+
+Ended = TypeVar("Ended", bound=Told)
+
+
+def recorded(address: str | None, story: Callable[[], Ended]) -> Ended:
+    """What `story` returns, written down where the config says, as is the error that it raises."""
+    # Said first, so that a place that cannot be written is known before anything is committed.
+    write_result(address, None)
+    try:
+        outcome = story()
+    except Exception as error:
+        told = error if isinstance(error, SparkMLError) else SparkMLError(brief(error))
+        with suppress(SinkNotWritable):  # the error itself is what matters now
+            write_result(address, told)
+        raise
+    write_result(address, outcome)
+    return outcome
 
 
 def write_result(address: str | None, result: Told | SparkMLError | None) -> None:

@@ -12,12 +12,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sparkml.errors import ConfigError, SinkNotWritable, SparkMLError, did_you_mean
+from sparkml.errors import ConfigError, did_you_mean
 from sparkml.models.read import read_spec
-from sparkml.spark.failures import FROM_SPARK, brief, explained
+from sparkml.spark.failures import FROM_SPARK, explained
 from sparkml.spark.progress import watched
 from sparkml.spark.provenance import COLUMN, Provenance
-from sparkml.spark.report import Outcome, Plan, config_rows, model_rows, write_result
+from sparkml.spark.report import Outcome, Plan, config_rows, model_rows, recorded
 from sparkml.spark.score import ScorePlan
 from sparkml.spark.session import job_session
 from sparkml.spark.ship import ship
@@ -45,19 +45,10 @@ def run(loaded: Loaded, *, report: Reporter) -> Outcome:
             writer fills).
     """
     config = loaded.config
-    # Said first, so that a place that cannot be written is known before anything is committed.
-    write_result(config.result, None)
     try:
-        outcome = _run(config, report)
-    except Exception as error:
-        told = error if isinstance(error, SparkMLError) else SparkMLError(brief(error))
-        with suppress(SinkNotWritable):  # the error itself is what matters now
-            write_result(config.result, told)
-        raise
+        return recorded(config.result, lambda: _run(config, report))
     finally:
         report.close()
-    write_result(config.result, outcome)
-    return outcome
 
 
 def _run(config: JobConfig, report: Reporter) -> Outcome:

@@ -270,14 +270,6 @@ def test_yaml_is_a_valid_configuration(block, tmp_path):
     load_config(tmp_path / "job.yaml", env={})
 
 
-KINDS = {
-    "features": FeaturesConfig,
-    "score": JobConfig,
-    "train": TrainConfig,
-    "train_many": TrainManyConfig,
-}
-
-
 def demo_config() -> dict:
     """The keys of the wine job."""
     return yaml.safe_load((ROOT / "conf/score.wine.yaml").read_text())

@@ -36,6 +36,7 @@ from pyspark.ml.linalg import Vectors
 from pyspark.ml.regression import GBTRegressor, GeneralizedLinearRegression, LinearRegression
 
 from sparkml import read_spec, score
+from tests.models import stored
 
 pytestmark = pytest.mark.spark
 
@@ -90,7 +91,7 @@ def test_odd_values_are_scored_or_set_aside_as_spark_itself_takes_or_refuses_the
 ):
     """NaN, infinities, nulls, epochs and unseen labels: every row comes back exactly once."""
     model = fitted(trained, invalid)
-    model.save(str(tmp_path / "m"))
+    model = stored(model, str(tmp_path / "m"))
     df = spark.createDataFrame(ODD, "id long, a double, c string")
     taken = (
         df
@@ -145,7 +146,7 @@ def test_a_predictor_alone_takes_vectors_and_arrays(spark, trained, tmp_path, na
     """Saved without a pipeline: the same bits from a vector column and from an array column."""
     df = trained.selectExpr("id", "vector as features", "kind", "least(kind, 1D) two", "target")
     model = PREDICTORS[name]().fit(df)
-    model.save(str(tmp_path / "m"))
+    model = stored(model, str(tmp_path / "m"))
     native = {r.id: r for r in model.transform(df).collect()}
     spec = read_spec(str(tmp_path / "m"))
 
@@ -189,7 +190,7 @@ def test_pipelines_of_several_shapes(trained, tmp_path, name):
     """Imputers, projections, texts, buckets, vector categories: the pipeline's own bits."""
     forest = RandomForestClassifier(labelCol="kind", numTrees=3, seed=1)
     model = Pipeline(stages=[*PIPELINES[name](), forest]).fit(trained)
-    model.save(str(tmp_path / "m"))
+    model = stored(model, str(tmp_path / "m"))
     native = {r.id: r for r in model.transform(trained).collect()}
 
     rows = score(trained, read_spec(str(tmp_path / "m")), key="id", keep=[]).collect()
@@ -210,7 +211,7 @@ def test_a_label_is_given_back_as_the_text_it_was(trained, tmp_path):
         IndexToString(inputCol="prediction", outputCol="said", labels=target.labels),
     ]
     model = Pipeline(stages=stages).fit(trained)
-    model.save(str(tmp_path / "m"))
+    model = stored(model, str(tmp_path / "m"))
     native = {r.id: r.said for r in model.transform(trained).collect()}
     spec = read_spec(str(tmp_path / "m"), outputs=["prediction", "margin"])
 

@@ -135,6 +135,8 @@ def test_options_give_what_they_give_the_kernel(registered, name):
     [
         ("yeo_johnson(1, lmbda => double('nan'))", "lmbda is a finite number"),
         ("geohash(1, 2, precision => 13)", "precision is 1 to 12"),
+        ("geohash(1, 2, precision => null)", "the option 'precision' is null"),
+        ("json_field('{}', path => null)", "the option 'path' is null"),
         ("category_bucket('a', buckets => 0)", "buckets must be at least 1"),
         ("hashed_bag_of_words('a', width => 0)", "a width of 0"),
         ("hashed_bag_of_words('a', width => int(id))", "the option 'width' is 0 and 1 in one"),

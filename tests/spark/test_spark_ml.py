@@ -22,7 +22,7 @@ from sparkml.errors import ModelUnreadable, NullInputError, SignatureError, Unsu
 from sparkml.spark import run as runs
 from sparkml.spark.failures import explained
 from sparkml.spec import Field, Signature
-from tests.models import save, table
+from tests.models import save, stored, table
 
 pytestmark = pytest.mark.spark
 
@@ -48,7 +48,7 @@ def pipe(rows, tmp_path_factory):
     ]
     model = Pipeline(stages=stages).fit(rows)
     path = tmp_path_factory.mktemp("pipe") / "m"
-    model.save(str(path))
+    model = stored(model, str(path))
     return model, str(path)
 
 
@@ -164,7 +164,7 @@ def test_vectors_of_a_wrong_length_or_without_values_are_set_aside(spark, rows, 
     forest = RandomForestClassifier(numTrees=3, seed=1)
     assembler = VectorAssembler(inputCols=["a", "b"], outputCol="features")
     model = forest.fit(assembler.transform(rows))
-    model.save(str(tmp_path / "m"))
+    model = stored(model, str(tmp_path / "m"))
     given = [[1.0, 2.0], [1.0], [1.0, 2.0, 3.0], None, [1.0, None], [1.0, NAN], []]
     arrays = spark.createDataFrame(list(enumerate(given)), "id long, features array<double>")
     sparse = Vectors.sparse(2, [1], [2.0])
@@ -203,7 +203,7 @@ def test_a_pipeline_that_may_lose_rows_or_columns_is_refused(spark, rows, tmp_pa
             LogisticRegression(maxIter=2),
         ]
         model = Pipeline(stages=stages).fit(rows)
-        model.save(str(tmp_path / name))
+        model = stored(model, str(tmp_path / name))
         return model, read_spec(str(tmp_path / name), signature=declared)
 
     model, fine = spec_of("SELECT *, a - b AS d FROM __THIS__", "fine")
