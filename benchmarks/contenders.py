@@ -159,6 +159,11 @@ CONTENDERS: dict[str, tuple[str, Callable[[SparkSession, Path, Path], None]]] = 
 }
 """Name -> whose session it runs in (that of our entry points, or Spark's own), and the run."""
 
+NOT_FOR = {
+    "ONNX": {"mlflow.pyfunc.spark_udf", "mlflow.pyfunc.spark_udf, result_type='long'"},
+}
+"""Model -> ways that raise for it: MLflow 3.17 finds no column of the label's type."""
+
 TASK_COSTS: dict[str, tuple[str, Callable[[SparkSession, Path, Path], None]]] = {
     "sparkml": ("ours", empty_tasks_sparkml),
     "pandas_udf": ("stock", empty_tasks_pandas_udf),

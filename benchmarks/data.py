@@ -104,9 +104,12 @@ def _save(name: str, model: Any, folder: Path, signature: Any) -> None:
     elif name == "ONNX":
         from skl2onnx import to_onnx
         from skl2onnx.common.data_types import FloatTensorType
+        from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 
         inputs = [("features", FloatTensorType([None, len(FEATURES)]))]
-        graph = to_onnx(model, initial_types=inputs, options={"zipmap": False})
+        whole = to_onnx(model, initial_types=inputs, options={"zipmap": False})
+        # MLflow's pyfunc makes no table of a label and a matrix of probabilities.
+        graph = select_model_inputs_outputs(whole, ["label"])
         mlflow.onnx.save_model(graph, str(folder), pip_requirements=["onnxruntime"], **told)
     else:
         told["serialization_format"] = "cloudpickle"

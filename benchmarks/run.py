@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks import limit, many_models
-from benchmarks.contenders import CONTENDERS, EMPTY_TASKS, TASK_COSTS
+from benchmarks.contenders import CONTENDERS, EMPTY_TASKS, NOT_FOR, TASK_COSTS
 from benchmarks.data import make_models, model_folder, table_folder
 from benchmarks.table import TITLES, render
 
@@ -80,9 +80,10 @@ def bench(
     results: dict[str, Any] = {}
     for name in chosen:
         model = model_folder(home, name)
-        times: dict[str, list[float]] = {c: [] for c in [*CONTENDERS, LIMIT]}
+        ways = {c: way for c, way in CONTENDERS.items() if c not in NOT_FOR.get(name, ())}
+        times: dict[str, list[float]] = {c: [] for c in [*ways, LIMIT]}
         for round_ in range(1 - warm_ups, rounds + 1):  # those up to 0 are warm-ups, not counted
-            for contender, (kind, _) in CONTENDERS.items():
+            for contender, (kind, _) in ways.items():
                 taken = sessions[kind].seconds("scoring", contender, table, model)
                 _keep(times[contender], taken, round_, f"{name} {contender}")
             started = time.perf_counter()
@@ -108,8 +109,10 @@ def bench(
 def _beside(out: Path, rows: int, rounds: int) -> dict[str, Any]:
     """The figures of other models that the file holds, if they were measured alike."""
     held = json.loads(out.read_text()) if out.exists() else {}
-    alike = held.get("rows") == rows and held.get("rounds") == rounds
-    return dict(held["seconds"]) if alike else {}
+    then, now = held.get("machine", {}), _machine()
+    alike = all(then.get(key) == now[key] for key in ("cpu", "cores", "python", "pyspark"))
+    same = alike and (rows, rounds) == (held["rows"], held["rounds"])
+    return dict(held["seconds"]) if same else {}
 
 
 def _keep(times: list[float], taken: float, round_: int, what: str) -> None:

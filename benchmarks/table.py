@@ -34,13 +34,16 @@ def render(figures: dict[str, Any]) -> str:
         "|---|" + "--:|" * len(models),
     ]
     for way in ways:
-        cells = [f"{rows / median(seconds[m][way]) / 1_000:,.0f}" for m in models]
+        cells = [
+            f"{rows / median(seconds[m][way]) / 1_000:,.0f}" if way in seconds[m] else "fails"
+            for m in models
+        ]
         lines.append(f"| {_label(way)} | " + " | ".join(cells) + " |")
     for label, a, b in (
         (f"ours ÷ `{PEER}`", PEER, OURS),
         ("time into Delta ÷ time to no-op", DELTA, OURS),
     ):
-        cells = [f"{ratio(seconds[m], a, b):.2f}" for m in models]
+        cells = [f"{ratio(seconds[m], a, b):.2f}" if a in seconds[m] else "" for m in models]
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     tasks = ", ".join(f"{name} {ms:.0f} ms" for name, ms in figures["ms_per_empty_task"].items())
     machine = figures["machine"]

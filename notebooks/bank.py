@@ -37,11 +37,9 @@ print("takes", ", ".join(model.signature.names))
 clients = (
     spark.read.csv(".demo/bank.csv", sep=";", header=True, inferSchema=True)
     .withColumn("client", F.xxhash64("*"))
-    .withColumn("month_number", sf.month_as_int("month"))
+    .withColumn("month", sf.month_as_int("month").cast("string"))
     .withColumns(
         {
-            "month_sin": F.sin(2 * F.pi() * F.col("month_number") / 12),
-            "month_cos": F.cos(2 * F.pi() * F.col("month_number") / 12),
             "balance_log": sf.log1p_signed(F.col("balance").cast("double")),
             "pdays": F.expr("nullif(pdays, -1)"),  # -1 stands for: never called before
         }

@@ -67,16 +67,14 @@ spark.sql("SELECT month_as_int('may') AS may, month_as_int('Smarch') AS smarch")
 # on a circle. `balance` has a long tail and negative values; its signed logarithm has neither edge.
 
 # %%
+january = F.make_date(F.lit(2000), F.lit(1), F.lit(1))
+month = F.add_months(january, sf.month_as_int("month") - 1)
 features = clients.select(
     "y",
-    sf.month_as_int("month").alias("month_number"),
+    sf.month_sin(month).alias("month_sin"),
+    sf.month_cos(month).alias("month_cos"),
     sf.log1p_signed(F.col("balance").cast("double")).alias("balance_log"),
     sf.token_count("job").alias("job_words"),
-).withColumns(
-    {
-        "month_sin": F.sin(2 * F.pi() * F.col("month_number") / 12),
-        "month_cos": F.cos(2 * F.pi() * F.col("month_number") / 12),
-    }
 )
 features.show(3)
 

@@ -23,7 +23,7 @@ from sparkml.lists import dense, is_list, is_vector, stacked
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sparkml.spec import Signature
+    from sparkml.spec import Field, Signature
 
 EXACT = "exact"
 NEAREST_DOUBLE = "nearest double: integers beyond 2^53 are rounded"
@@ -213,7 +213,7 @@ def bind(schema: pa.Schema, signature: Signature, *, where: str) -> tuple[Bindin
             rule = cast_rule(given, target)
             if rule is None:
                 problems.append(f"column '{wanted.name}' is {given}, the model takes {wanted.type}")
-                fix = f"cast it in a step, e.g. CAST(`{wanted.name}` AS {wanted.type})"
+                fix = _cast_fix(wanted, given)
             else:
                 bound.append(
                     Binding(name=wanted.name, source=str(given), target=wanted.type, rule=rule)
@@ -223,6 +223,16 @@ def bind(schema: pa.Schema, signature: Signature, *, where: str) -> tuple[Bindin
     if problems:
         raise SignatureError("; ".join(problems), where=where, fix=fix)
     return tuple(bound)
+
+
+def _cast_fix(wanted: Field, given: pa.DataType) -> str:
+    if pa.types.is_boolean(given) and wanted.type == "string":
+        # CAST gives `true`; pandas and CatBoost, for two, spell it otherwise.
+        return (
+            f"make `{wanted.name}` the text that the model was trained on in a step, or declare "
+            "the input as bool"
+        )
+    return f"cast it in a step, e.g. CAST(`{wanted.name}` AS {wanted.type})"
 
 
 def _missing(missing: list[str], present: list[str]) -> str:

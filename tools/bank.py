@@ -1,6 +1,6 @@
 """The bank marketing table: the UCI file where there is one, else a generated one of its shape.
 
-python -m tools.bank            writes .demo/bank.csv, generated
+python -m tools.bank            puts it at .demo/bank.csv, where there is none
 
 Columns and categories are those of Moro, Cortez and Rita (2014), UCI Machine Learning Repository,
 "Bank Marketing": clients of a bank, and whether a call made them subscribe a deposit (`y`).
@@ -80,11 +80,23 @@ def bank_table(
     return REAL if REAL.is_file() else generate(into, rows=rows, seed=seed)
 
 
+def placed(into: Path = GENERATED) -> Path:
+    """The table at `into`: what is there already, else a link to the UCI file, else generated."""
+    if not into.is_file():
+        table = bank_table(into=into)
+        if table != into:
+            into.parent.mkdir(parents=True, exist_ok=True)
+            into.unlink(missing_ok=True)
+            into.symlink_to(table)
+    return into
+
+
 def generate(into: str | Path, *, rows: int = ROWS, seed: int = 0) -> Path:
     """Write a table of the UCI file's shape: columns, types, categories, a `y` worth learning."""
     drawn = _draw(np.random.default_rng(seed), rows)
     into = Path(into)
     into.parent.mkdir(parents=True, exist_ok=True)
+    into.unlink(missing_ok=True)  # it may be a link to the real one
     with into.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=";", quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -126,4 +138,4 @@ def _choose(
 
 
 if __name__ == "__main__":
-    print(generate(GENERATED))
+    print(placed())

@@ -15,12 +15,14 @@ from pathlib import Path
 from rich.console import Console
 
 from sparkml.terminal import quiet_children
-from tools.bank import bank_table
+from tools.bank import placed
 from tools.demo_models import ALIAS, MODELS, Trained, as_png, register
 
 HOME = Path(".demo")
 REGISTRY = HOME / "mlflow.db"
 TABLES = HOME / "tables"
+READY = HOME / "ready-2"
+"""There when all is prepared; another name whenever there is more to prepare."""
 TRAIN = ["sparkml", "train", "--config", "conf/train.bank_sklearn.yaml"]
 SHOWN = (
     ["spark-submit", "jobs/score.py", "--config", "conf/score.wine.yaml"],
@@ -34,7 +36,7 @@ console = Console(highlight=False, soft_wrap=True)
 def main() -> int:
     """Run the demo in the repository's root; the exit status is the job's."""
     began = time.monotonic()
-    if not (HOME / "ready").exists():
+    if not READY.exists():
         HOME.mkdir(exist_ok=True)
         console.print("training four models and registering them in .demo/mlflow.db …")
         log = HOME / "prepare.log"
@@ -47,7 +49,7 @@ def main() -> int:
         console.print(
             "trained bank and registered it as bank@champion: conf/train.bank_sklearn.yaml"
         )
-        (HOME / "ready").touch()
+        READY.touch()
     for command in SHOWN:
         console.print(f"\n[bold]$ {' '.join(command)}[/bold]\n")
         if status := start(command, None):
@@ -83,10 +85,7 @@ def prepare(console: Console) -> None:
             f"{type(one.model).__name__} on {len(one.features):,} rows × {one.features.shape[1]}"
         )
     write_tables(trained, console)
-    table = bank_table(into=HOME / "bank.csv")
-    if table.parent != HOME:
-        (HOME / "bank.csv").unlink(missing_ok=True)
-        (HOME / "bank.csv").symlink_to(table)
+    placed(HOME / "bank.csv")
 
 
 def write_tables(trained: list[Trained], console: Console) -> None:

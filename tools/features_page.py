@@ -41,11 +41,15 @@ SQL_WORDS = {
 def features() -> str:
     """A table of all features, then a section for each."""
     rows = [
-        f"| [`{f.name}`](#{f.name}) | `{f.returns}` | {_runs_in(f)} | {_first_line(f)} |"
+        f"| [`{f.name}`](#{f.name}) | `{f.returns}` | {_runs_in(f)} | {_in_cell(_first_line(f))} |"
         for f in FEATURES
     ]
     head = ["| feature | gives | runs in | |", "| --- | --- | --- | --- |"]
     return "\n\n".join(["\n".join([*head, *rows]), *map(_section, FEATURES)])
+
+
+def _in_cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _section(feature: Feature) -> str:

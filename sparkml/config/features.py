@@ -31,4 +31,9 @@ class FeaturesConfig(Section):
     def _source_is_not_replaced(cls, sink: Sink, info: ValidationInfo) -> Sink:
         if sink.mode == "replace":
             refuse_source(getattr(sink, "path", None), info)
+        partition = getattr(sink, "partition", None) or {}
+        if partition and (sink.mode == "append" or None in partition.values()):
+            raise ValueError(
+                "has a partition, which here needs mode: replace and a value, not null"
+            )
         return sink

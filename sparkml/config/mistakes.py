@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import groupby
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
@@ -43,7 +44,7 @@ def check(root: type[Config], data: Mapping[str, Any]) -> tuple[Config | None, l
     try:
         return root.model_validate(data), []
     except ValidationError as error:
-        found = error.errors(include_url=False)
+        found = _folded(error.errors(include_url=False))
     guessed, sure = _guess_formats(root, data, found)
     if not sure:
         return None, [_mistake(root, e) for e in found]
@@ -51,7 +52,7 @@ def check(root: type[Config], data: Mapping[str, Any]) -> tuple[Config | None, l
     try:
         root.model_validate(guessed)
     except ValidationError as error:
-        formats += [_mistake(root, e) for e in error.errors(include_url=False)]
+        formats += [_mistake(root, e) for e in _folded(error.errors(include_url=False))]
     return None, formats
 
 
@@ -92,6 +93,37 @@ _MUST = {
 _FIXES: dict[Path, str] = {
     ("max_quarantine",): "it is a share of the rows, 0 to 1: 0.01 is one row in a hundred",
 }
+
+
+_PLAIN = {
+    "string_type": ("str", "text"),
+    "int_type": ("int", "a whole number"),
+    "float_type": ("float", "a number"),
+    "bool_type": ("bool", "true or false"),
+}
+"""Pydantic's error -> the member of a union that it names in the path, and our word for it."""
+
+
+def _folded(errors: list[Any]) -> list[Any]:
+    """The errors, those of one plain union (`str | int`), an error for each member, made one."""
+    folded: list[Any] = []
+    for loc, group in groupby(errors, key=_of_union):
+        alike = list(group)
+        if len(alike) == 1 or loc is None:
+            folded += alike
+            continue
+        words = [_PLAIN[e["type"]][1] for e in alike]
+        if "a number" in words and "a whole number" in words:
+            words.remove("a whole number")
+        told = f"must be {', '.join(words)}"
+        folded.append({**alike[0], "type": "plain_union", "loc": loc, "msg": told})
+    return folded
+
+
+def _of_union(error: Any) -> tuple[str | int, ...] | None:
+    """Where the union stands, if the error is that of one of its members."""
+    *outer, last = error["loc"] or ("",)
+    return tuple(outer) if last == _PLAIN.get(error["type"], ("",))[0] else None
 
 
 def _mistake(root: Root, error: Any) -> Mistake:  # noqa: PLR0911  # one return per kind of error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, ValidationInfo
 
@@ -89,11 +90,25 @@ Source = Annotated[
 
 
 def refuse_source(path: str | None, info: ValidationInfo) -> None:
-    """Refuse a folder to replace that is the source, whose rows are read meanwhile.
+    """Refuse a folder to replace that is a source's, whose rows are read meanwhile, or holds it.
 
     Raises:
-        ValueError: it is.
+        ValueError: it is, or it does.
     """
-    source = getattr(info.data.get("source"), "path", None)
-    if path and source and Path(path) == Path(source):
-        raise ValueError("is the source: its rows would be replaced")
+    source = info.data.get("source")
+    views = getattr(source, "views", {}).values()
+    read = [found for part in (source, *views) if (found := getattr(part, "path", None))]
+    if path and any(_within(_parts(found), _parts(path)) for found in read):
+        raise ValueError("is the source, or holds it: its rows would be replaced")
+
+
+def _within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
+    return inner[: len(outer)] == outer
+
+
+def _parts(address: str) -> tuple[str, ...]:
+    """An address, resolved: where it stands, and each folder on the way."""
+    split = urlsplit(address)
+    if split.scheme in ("", "file"):
+        return ("file", *Path(unquote(split.path) if split.scheme else address).resolve().parts)
+    return (split.scheme.replace("s3a", "s3"), split.netloc, *PurePosixPath(split.path).parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
@@ -13,6 +14,9 @@ from sparkml.config.sources import Source, refuse_source
 WRITTEN = ("label", "probability", "prediction")
 """The columns that held-out predictions have after those of `key`."""
 
+OWN = ("_row", "_target", "_held_out", "_probability", "_score")
+"""The columns that training adds to the table while it works."""
+
 
 def importable(name: str) -> str:
     """The name, if it reads `package.module:name`; else a ValueError that says so."""
@@ -20,6 +24,22 @@ def importable(name: str) -> str:
     if not colon or not all(part.isidentifier() for part in (*module.split("."), attribute)):
         raise ValueError(f"must read package.module:name, not {shown(name)}")
     return name
+
+
+def registrable(name: str) -> str:
+    """The name, if MLflow takes it for a registered model; else a ValueError that says so."""
+    if not name.strip() or "/" in name or ":" in name or name == "." or name.startswith(".."):
+        raise ValueError(f"must be a name without '/', ':' and leading dots, not {shown(name)}")
+    return name
+
+
+def movable(alias: str) -> str:
+    """The alias, if MLflow takes it; else a ValueError that says so."""
+    if not re.fullmatch(r"[\w-]{1,255}", alias):
+        raise ValueError(f"must be letters, digits, '_' and '-', 255 at most, not {shown(alias)}")
+    if re.fullmatch(r"v\d+|latest", alias, re.IGNORECASE):
+        raise ValueError(f"is {shown(alias)}, which MLflow keeps for versions")
+    return alias
 
 
 class SparkModel(Section):
@@ -49,7 +69,8 @@ class Split(Section):
     train: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.7
     """The share of rows that train it; about that, since each row is drawn alone."""
     seed: int = 0
-    """The same seed draws the same rows, as long as the source gives them in the same order."""
+    """The same seed draws the same rows, as long as the source gives them in the same order and in
+    the same partitions; with `by` neither matters."""
     by: Names = ()
     """Columns whose values decide instead of the row's place: the same values are always on the
     same side, in whatever order and however often they come."""
@@ -79,9 +100,9 @@ class Tracking(Registry):
 class Register(Section):
     """The name under which the model is registered."""
 
-    name: Text
+    name: Annotated[Text, AfterValidator(registrable)]
     """The registered model; this run adds a version."""
-    alias: Text | None = None
+    alias: Annotated[Text, AfterValidator(movable)] | None = None
     """Moved to the new version at the very end, when all else has gone well."""
 
 
@@ -107,8 +128,10 @@ class TrainConfig(Section):
     register_: Register | None = Field(default=None, alias="register")
     """Null logs the model with its run and registers nothing."""
     predictions: Text | None = None
-    """A folder for the held-out rows with their predictions, as Parquet; what is there is replaced.
-    """
+    """A folder for the held-out rows with their predictions, as Parquet; what is there is replaced
+    before the model is measured and its alias moved."""
+    result: Text | None = None
+    """A JSON file that tells the run's outcome, for whoever cannot see the driver's output."""
     spark: SparkSection = SparkSection()
     workers: Workers = Workers()
 
@@ -116,6 +139,14 @@ class TrainConfig(Section):
     def features(self) -> tuple[str, ...]:
         """The columns that the model takes, in its order."""
         return (*self.categorical, *self.numeric)
+
+    @field_validator("categorical", "numeric", "key")
+    @classmethod
+    def _no_column_is_ours(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        clash = [name for name in names if name.lower() in OWN]
+        if clash:
+            raise ValueError(f"names {shown(clash[0])}, a name that training keeps for itself")
+        return names
 
     @field_validator("numeric")
     @classmethod
@@ -136,7 +167,7 @@ class TrainConfig(Section):
     @field_validator("key")
     @classmethod
     def _key_is_no_output(cls, key: tuple[str, ...]) -> tuple[str, ...]:
-        clash = [name for name in key if name in WRITTEN]
+        clash = [name for name in key if name.lower() in WRITTEN]
         if clash:
             raise ValueError(f"names {shown(clash[0])}, which is the name of an output column")
         return key

@@ -59,6 +59,8 @@ class TrainManyConfig(Section):
     registry: Tracking = Tracking()
     register_: Register | None = Field(default=None, alias="register")
     """Null leaves the model in its folder and asks no registry."""
+    result: Text | None = None
+    """A JSON file that tells the run's outcome, for whoever cannot see the driver's output."""
     spark: SparkSection = SparkSection()
     workers: Workers = Workers()
 

@@ -117,7 +117,7 @@ class Encoding:
         """
         files, path = open_address(address)
         with files.open_input_stream(path) as file:
-            return cls.from_json(file.read().decode())
+            return cls.from_json(file.read().decode("utf-8", "replace"))
 
 
 def fit_encoding(

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkml.errors import InputError
+from sparkml.features.table import check_values
 from sparkml.features.text import WHITE_SPACE
 
 CATEGORY_BUCKET = (
@@ -57,13 +58,15 @@ def hashed_bag_of_words(text: pa.Array, *, width: int = 256) -> pa.Array:
     if width < 1:
         raise InputError(f"a width of {width}", where="hashed_bag_of_words", fix="width => 256")
     rows = len(text)
+    check_values(rows, width, where="hashed_bag_of_words")
     split = pc.split_pattern_regex(text, f"[{WHITE_SPACE}]+")
     lengths = pc.fill_null(pc.list_value_length(split), 0).to_numpy(zero_copy_only=False)
     words = pc.list_flatten(split)
     row_of = np.repeat(np.arange(rows), lengths)
     is_token = pc.not_equal(words, "").to_numpy(zero_copy_only=False)  # not so at either end
     at = row_of * width + _buckets(words, width).to_numpy(zero_copy_only=False)
-    counts = np.bincount(at[is_token], minlength=rows * width).astype(np.float64)
+    counts = np.zeros(rows * width)
+    np.add.at(counts, at[is_token], 1.0)
     offsets = pa.array(np.arange(rows + 1) * width, pa.int32())
     bags = pa.ListArray.from_arrays(offsets, pa.array(counts))
     return pc.if_else(text.is_valid(), bags, pa.scalar(None, bags.type))

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from sparkml.errors import InputError
+from sparkml.features.table import check_values
 from sparkml.models.extras import need
 
 MAX_PIXELS = 2**26
@@ -55,7 +56,7 @@ def image_gray(
     Costs the decoding, and 8 bytes a value.
 
     Raises:
-        InputError: a size below 1 or beyond 2^24 values; more than 2^31 values in one batch.
+        InputError: a size below 1, no finite `maximum`, or more than 1 GiB of values in one batch.
         ExtraMissing: Pillow is not installed.
 
     >>> import io, PIL.Image
@@ -65,12 +66,13 @@ def image_gray(
     [[0.0, 51.0], None, None]
     """
     size = width * height
-    if min(width, height) < 1 or size > 2**24 or size * len(image) >= 2**31:
+    if min(width, height) < 1 or not np.isfinite(maximum):
         raise InputError(
-            f"{len(image)} images of {width} × {height} values in one batch",
+            f"an image of {width} × {height} values up to {maximum}",
             where="image_gray",
-            fix="ask for a smaller size, or smaller batches",
+            fix="ask for at least one value, and a finite maximum",
         )
+    check_values(len(image), size, where="image_gray")
     pillow = need("PIL.Image", extra="images", why="image_gray")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what Pillow skips in a file, of how large it is

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sparkml.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -42,3 +44,22 @@ class Feature:
     def native(self) -> bool:
         """Whether Spark computes it by itself."""
         return self.sql is not None
+
+
+MAX_VALUES = 2**27
+"""How many doubles the lists of one batch may hold: 1 GiB."""
+
+
+def check_values(rows: int, width: int, *, where: str) -> None:
+    """Refuse a batch whose lists of `width` doubles would not fit into a worker.
+
+    Raises:
+        InputError: `width` is below 1, or they would not.
+    """
+    if width < 1 or rows * width > MAX_VALUES:
+        raise InputError(
+            f"{rows:,} rows × {width:,} values in one batch",
+            where=where,
+            fix="ask for fewer values a row, or send fewer rows at a time: the Spark setting "
+            "spark.sql.execution.arrow.maxRecordsPerBatch",
+        )

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from sparkml.arrow import matrix, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError, did_you_mean
 from sparkml.lists import is_list
-from sparkml.models.extra_outputs import extra_field
+from sparkml.models.extra_outputs import check_fields, extra_field
 from sparkml.models.results import as_column
 from sparkml.models.sklearn_signature import (
     PREDICTION,
@@ -175,7 +175,8 @@ class BoostedPredictor:
         self._outputs = {f.name: to_arrow_type(f.type) for f in signature.outputs}
         usual = [PREDICTION, PROBABILITY] if model.booster.has_probability else [PREDICTION]
         known = [*usual, *model.booster.extras]
-        for name in self._outputs:
+        for name, dtype in self._outputs.items():
+            check_fields(name, dtype)
             if name not in known:
                 raise SignatureError(
                     f"the model has no output '{name}'",
@@ -246,7 +247,8 @@ def _category_type(categories: pa.Array | None) -> str:
 def _fits(dtype: pa.DataType, categories: pa.Array | None) -> bool:
     """Whether a column can hold such categories: texts in texts, numbers in numbers."""
     if categories is None:
-        return bool(pa.types.is_string(dtype) or pa.types.is_integer(dtype))
+        texts = (pa.types.is_string, pa.types.is_integer, pa.types.is_boolean)
+        return any(test(dtype) for test in texts)
     if pa.types.is_string(categories.type):
         return bool(pa.types.is_string(dtype))
     if len(categories) and pa.types.is_boolean(dtype) != pa.types.is_boolean(categories.type):

@@ -14,8 +14,10 @@ What `prediction` and `probability` are goes by the loss, as in CatBoost's own w
 
 Classes are the labels that it was trained on, of their own type: its file holds them. Class and
 probabilities cost a pass each, since the library gives them apart. Categories are texts, or whole
-numbers where the signature says so; an unseen one is scored as CatBoost does, a missing one is an
-error on its row, as it is in CatBoost (`nulls: {city: {fill: ""}}` is the way round it).
+numbers or booleans where the signature says so; an unseen one is scored as CatBoost does, a missing
+one is an error on its row, as it is in CatBoost (`nulls: {city: {fill: ""}}` is the way round it).
+CatBoost knows a boolean as the texts `1` and `0`: declare it `bool`, as a cast to text makes `true`
+and `false` of it, which the model has never seen.
 """
 
 from __future__ import annotations
@@ -122,8 +124,10 @@ class CatBoostBooster:
         """The matrix, or with categories the DataFrame, in which a missing text is NaN."""
         if not self.categories:
             return matrix(batch)
-        types = dict.fromkeys(self.categories, pa.string())
-        columns = [pc.cast(c, types.get(i, pa.float64())) for i, c in enumerate(batch.columns)]
+        columns = [
+            _as_text(c) if i in self.categories else pc.cast(c, pa.float64())
+            for i, c in enumerate(batch.columns)
+        ]
         made = pa.RecordBatch.from_arrays(columns, names=[str(i) for i in range(len(columns))])
         return frame(made, self.names, missing=float("nan"))
 
@@ -149,6 +153,13 @@ class CatBoostBooster:
         return self._model.get_feature_importance(
             pool, type="ShapValues", thread_count=pool_threads()
         )
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    """A category as CatBoost spells it: a boolean is `1` or `0`."""
+    if pa.types.is_boolean(column.type):
+        column = pc.cast(column, pa.int8())
+    return pc.cast(column, pa.string())
 
 
 def _differences(model: Any, here: str) -> tuple[str, ...]:

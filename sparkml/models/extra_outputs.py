@@ -14,8 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from sparkml.arrow import struct_type
+from sparkml.errors import SignatureError
+from sparkml.lists import is_list
 from sparkml.spec import Field
 
 if TYPE_CHECKING:
@@ -43,6 +46,26 @@ def extra_field(name: str, values: Any, features: Sequence[str]) -> Field:
     named = features if len(features) == width else [f"x{i}" for i in range(width)]
     struct = struct_type((feature, "double") for feature in (*named, EXPECTED_VALUE))
     return Field(name=name, type=struct if array.ndim == 2 else f"list<{struct}>")
+
+
+def check_fields(name: str, dtype: pa.DataType) -> None:
+    """Check that the fields of an output's structs have names that Spark tells apart.
+
+    Raises:
+        SignatureError: two of them are equal, or equal but for case: features' names, or one and
+            `expected_value`.
+    """
+    struct = dtype.value_type if is_list(dtype) else dtype
+    seen: dict[str, str] = {}
+    for field in struct if pa.types.is_struct(struct) else ():
+        if field.name.casefold() in seen:
+            raise SignatureError(
+                f"its fields '{seen[field.name.casefold()]}' and '{field.name}' have one name to "
+                "Spark",
+                where=f"output '{name}'",
+                fix="leave this output out, or train the model with another name for the feature",
+            )
+        seen[field.name.casefold()] = field.name
 
 
 def per_tree(leaves: Any) -> Any:

@@ -67,7 +67,11 @@ class KeyedPredictor:
             return {}
         found = self._find(batch)
         rows = np.flatnonzero(self._bytes[found] < 0).tolist()
-        return {row: self._reason(batch, row, int(found[row])) for row in rows}
+        lacking = batch.select(self._keys).take(pa.array(rows, pa.int64()))
+        keys = list(zip(*(column.to_pylist() for column in lacking.columns), strict=True))
+        places = dict(zip(keys, found[rows].tolist(), strict=True))
+        reasons = {key: self._reason(key, place) for key, place in places.items()}
+        return {row: reasons[key] for row, key in zip(rows, keys, strict=True)}
 
     def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """The outputs of `batch`; null for a row without a model."""
@@ -111,12 +115,11 @@ class KeyedPredictor:
             self.held_bytes -= int(self._bytes[gone])
         return part
 
-    def _reason(self, batch: pa.RecordBatch, row: int, place: int) -> str:
-        names = [batch.schema.names[i] for i in self._keys]
-        values = [str(batch.column(i)[row]) for i in self._keys]
-        key = ", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
+    def _reason(self, key: tuple[Any, ...], place: int) -> str:
+        pairs = zip(self._model.header.keys, key, strict=True)
+        said = ", ".join(f"{field.name}={value}" for field, value in pairs)
         why = f" ({self._model.why_not(place)})" if place >= 0 else ""
-        return f"no model for {key}{why}"
+        return f"no model for {said}{why}"
 
 
 class _Part:

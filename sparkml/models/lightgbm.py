@@ -8,7 +8,8 @@ What `prediction` and `probability` are goes by the objective:
 | `multiclass`, `multiclassova` | the likeliest class | of each class |
 | every other: regression, quantile, ranking, cross entropy, own | the library's number | none |
 
-A class is its label where a wrapper (`LGBMClassifier`) was stored, else its index, `int64`. Of
+A class is its label where a wrapper (`LGBMClassifier`) was stored, else its index, `int64`. The
+other wrappers give the library's number whatever their objective, as their own `predict` does. Of
 early stopping's rounds the best counts, as in `Booster.predict`. The matrix that the library gets
 is NumPy's, in double precision; with one thread per core of the task.
 """
@@ -25,7 +26,13 @@ from sparkml.errors import ConfigError, ModelUnreadable
 from sparkml.models.boosted import BoostedModel, coded
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
-from sparkml.models.lightgbm_text import categorical_of, check_text, objective_of
+from sparkml.models.lightgbm_text import (
+    categorical_of,
+    check_text,
+    holds_codes,
+    infos_of,
+    objective_of,
+)
 from sparkml.models.mlmodel import inside
 from sparkml.models.pools import pool_threads
 from sparkml.models.sklearn_file import check_predicts, code_in, read_estimator
@@ -73,16 +80,24 @@ def open_model(
 
 
 class LightGBMBooster:
-    """A `boosted.Booster`; `labels` are those of a wrapper's classes."""
+    """A `boosted.Booster`; `labels` are those of a wrapper's classes.
 
-    def __init__(self, booster: Any, labels: npt.NDArray[Any] | None = None) -> None:
+    Unless it `classifies`, its results are numbers, even where they are probabilities.
+    """
+
+    def __init__(
+        self, booster: Any, labels: npt.NDArray[Any] | None = None, *, classifies: bool = True
+    ) -> None:
         self._booster, self._labels = booster, labels
         self._threads = pool_threads()
         text = booster.model_to_string(num_iteration=1)
         self.names: list[str] = booster.feature_name()
         self.named = self.names != [f"Column_{i}" for i in range(len(self.names))]
-        self.has_probability = labels is not None or objective_of(text) in CLASSIFIES
-        self.categories = _categories(booster.pandas_categorical or [], categorical_of(text))
+        knows_classes = labels is not None or objective_of(text) in CLASSIFIES
+        self.has_probability = classifies and knows_classes
+        of_pandas, listed = booster.pandas_categorical or [], categorical_of(text)
+        _check_places(of_pandas, listed, infos_of(text), self.names)
+        self.categories = _categories(of_pandas, listed)
         self.extras = {
             MARGIN: lambda x: self._predict(x, raw_score=True),
             LEAF: lambda x: per_tree(self._predict(x, pred_leaf=True)),
@@ -123,18 +138,59 @@ def _categories(of_pandas: list[list[Any]], places: list[int]) -> dict[int, pa.A
     Categories that were numbers from the start have no list, and numbers is what the model takes.
 
     Raises:
-        ModelUnreadable: there are lists whose columns nobody tells.
+        ModelUnreadable: a column's categories are of several types.
     """
     if not of_pandas:
         return {}
-    if len(of_pandas) != len(places):
+    try:
+        return {place: pa.array(known) for place, known in zip(places, of_pandas, strict=True)}
+    except pa.ArrowException as error:
         raise ModelUnreadable(
-            f"it knows the values of {len(of_pandas)} categories, and for {len(places)} the "
+            f"categories of one column are of several types: {error}",
+            where="pandas_categorical",
+            fix="train it with categories that are all texts, or all numbers",
+        ) from error
+
+
+def _check_places(
+    of_pandas: list[list[Any]], listed: list[int], infos: list[str], names: list[str]
+) -> None:
+    """Check that pandas' lists of categories can belong to the `listed` columns, and to no others.
+
+    LightGBM stores no column of an ordered category, nor of one that `categorical_feature` left
+    out; the lists of those may match in number with listed columns of whole numbers.
+
+    Raises:
+        ModelUnreadable: they cannot, or nobody can tell.
+    """
+    if not of_pandas:
+        return
+    fix = "train it with unordered categories (cat.as_unordered()), or with their codes"
+    if len(of_pandas) != len(listed):
+        raise ModelUnreadable(
+            f"it knows the values of {len(of_pandas)} categories, and for {len(listed)} the "
             "column: LightGBM stores no column of an ordered category",
             where="pandas_categorical",
-            fix="train it with unordered categories (cat.as_unordered()), or with their codes",
+            fix=fix,
         )
-    return {place: pa.array(known) for place, known in zip(places, of_pandas, strict=True)}
+    for place, known in zip(listed, of_pandas, strict=True):
+        if not holds_codes(infos[place], len(known)):
+            raise ModelUnreadable(
+                f"'{names[place]}' was trained on other codes than those of {len(known)} "
+                "categories: their values belong to another column, which LightGBM does not store",
+                where="pandas_categorical",
+                fix=fix,
+            )
+    ranges = {f"[0:{len(known) - 1}]" for known in of_pandas}
+    for place, info in enumerate(infos):
+        if place not in listed and info in ranges:
+            raise ModelUnreadable(
+                f"'{names[place]}' may be a number or the codes of a category, and LightGBM "
+                "stores no column of an ordered category or of one not in categorical_feature",
+                where="pandas_categorical",
+                fix=f"train it with '{names[place]}' as an unordered category, and without "
+                "categorical_feature, or with all categories as their codes",
+            )
 
 
 def _opened_wrapper(folder: Path, description: MLmodel) -> BoostedModel:
@@ -149,7 +205,8 @@ def _opened_wrapper(folder: Path, description: MLmodel) -> BoostedModel:
         )
     own_objective = callable(getattr(wrapper, "_objective", None))
     labels = None if own_objective else getattr(wrapper, "classes_", None)
-    booster = LightGBMBooster(wrapper.booster_, labels)
+    classifies = kind.__name__ == "LGBMClassifier"
+    booster = LightGBMBooster(wrapper.booster_, labels, classifies=classifies)
     return BoostedModel(booster, where=str(folder), differences=differences)
 
 

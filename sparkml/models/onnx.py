@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, did_you_mean
+from sparkml.models.batch_free import check_batch_free, two_rows
 from sparkml.models.mlmodel import inside
 from sparkml.models.onnx_feeds import Feeds
 from sparkml.models.onnx_session import check_config, open_session
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from sparkml.spec import Signature
 
     Tables = list[npt.NDArray[Any]]
+
+
+BATCH_RTOL = 1e-4
+"""By what a row's numbers may differ with the rows beside it: sums of float32, no more."""
 
 
 def runs_code(folder: Path, description: MLmodel | None) -> str:  # noqa: ARG001
@@ -130,14 +135,18 @@ class OnnxModel:
         return ()
 
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> OnnxPredictor:
-        """The model as it scores batches of `signature`."""
+        """The model as it scores batches of `signature`; a row's result must be its own."""
         if params:
             raise ConfigError(
                 "an ONNX model takes no params",
                 where=self.where,
                 fix="leave them out, or make them columns",
             )
-        return OnnxPredictor(self, signature)
+        made = OnnxPredictor(self, signature)
+        rows = two_rows(signature.inputs)
+        each = (rows.slice(0, 1), rows.slice(1, 1))
+        check_batch_free(made.tables, rows, each, rtol=BATCH_RTOL, where=self.where)
+        return made
 
     def runner(
         self, inputs: tuple[Field, ...], wanted: Sequence[str]
@@ -180,7 +189,7 @@ class OnnxPredictor:
         self._types = [to_arrow_type(f.type) for f in signature.outputs]
         wanted = _wanted([f.name for f in signature.outputs], model)
         self._feeds = model.feeds(signature.inputs)
-        self._run = model.runner(signature.inputs, wanted)
+        self.tables = model.runner(signature.inputs, wanted)
 
     @cached_property
     def takes_nan(self) -> bool:
@@ -188,7 +197,7 @@ class OnnxPredictor:
 
         Texts and integers have no missing value in ONNX, so such models do not.
         """
-        seen = probe(lambda b: (self._run(b), None), self._signature.inputs, missing=True)
+        seen = probe(lambda b: (self.tables(b), None), self._signature.inputs, missing=True)
         tables = seen[0] if seen else []
         return bool(tables) and all(
             t.dtype.kind != "f" or bool(np.isfinite(t).all()) for t in tables
@@ -208,7 +217,7 @@ class OnnxPredictor:
     def _columns(self, batch: pa.RecordBatch) -> list[pa.Array]:
         return [
             column_of(table, dtype, batch.num_rows, where=self._model.where)
-            for table, dtype in zip(self._run(batch), self._types, strict=True)
+            for table, dtype in zip(self.tables(batch), self._types, strict=True)
         ]
 
 

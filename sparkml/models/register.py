@@ -57,18 +57,45 @@ def tracked_run(
     """
     mlflow = need("mlflow", extra="mlflow", why=WHY)
     with _addresses(mlflow, tracking_uri, registry_uri), _silent():
-        try:
-            with quick_failure(mlflow):
-                run = mlflow.start_run(experiment_id=_experiment(mlflow, experiment, artifacts))
-        except Exception as error:  # requests, SQLAlchemy, the database's driver: all of them
-            said = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-            raise RegistryUnreachable(
-                f"no run can be started: {said}",
-                where=mlflow.get_tracking_uri(),
-                fix="check registry.tracking_uri or MLFLOW_TRACKING_URI, and the experiment's name",
-            ) from error
+        with _reached(mlflow):
+            run = mlflow.start_run(experiment_id=_experiment(mlflow, experiment, artifacts))
         with run:
             yield run.info.run_id
+
+
+def check_reachable(
+    experiment: str, *, tracking_uri: str | None = None, registry_uri: str | None = None
+) -> None:
+    """Ask for the experiment, and a registry elsewhere for a model, before anything costly is done.
+
+    Runs on the driver and makes nothing, but for a SQLite database that is not there.
+
+    Raises:
+        RegistryUnreachable: one of them does not answer or refuses; within 10 s each.
+        ExtraMissing: MLflow is not installed.
+    """
+    mlflow = need("mlflow", extra="mlflow", why=WHY)
+    with _addresses(mlflow, tracking_uri, registry_uri), _silent(), _reached(mlflow):
+        client = mlflow.MlflowClient()
+        client.get_experiment_by_name(experiment)
+        if registry_uri:
+            client.search_registered_models(max_results=1)
+
+
+@contextmanager
+def _reached(mlflow: Any) -> Iterator[None]:
+    """What fails inside says where MLflow was looked for."""
+    try:
+        with quick_failure(mlflow):
+            yield
+    except Exception as error:  # requests, SQLAlchemy, the database's driver: all of them
+        said = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        addresses = dict.fromkeys((mlflow.get_tracking_uri(), mlflow.get_registry_uri()))
+        raise RegistryUnreachable(
+            f"no run can be started: {said}",
+            where=", ".join(addresses),
+            fix="check registry.tracking_uri or MLFLOW_TRACKING_URI, and the experiment's name",
+        ) from error
 
 
 def log_facts(

@@ -11,7 +11,7 @@ import pyarrow as pa
 from sparkml.arrow import matrix, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError, did_you_mean
 from sparkml.lists import is_list
-from sparkml.models.extra_outputs import extra_field
+from sparkml.models.extra_outputs import check_fields, extra_field
 from sparkml.models.frames import frame, objects
 from sparkml.models.results import as_column, as_nested
 from sparkml.models.sklearn_extras import extras_of, names_after
@@ -217,7 +217,8 @@ class SklearnPredictor:
         self._extras = extras_of(model.final)
         usual = [PREDICTION, PROBABILITY] if model.has_probability else [PREDICTION]
         known = [*usual, *self._extras]
-        for name in self._names:
+        for name, dtype in zip(self._names, self._types, strict=True):
+            check_fields(name, dtype)
             if name not in known:
                 raise SignatureError(
                     f"the model has no output '{name}'",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
+from sparkml.models.pools import pool_threads
 from sparkml.models.sklearn_labels import public_name
 
 if TYPE_CHECKING:
@@ -127,11 +128,13 @@ def _of_catboost(final: Any) -> Extras:
         from catboost import Pool
 
         rows = Pool(x, cat_features=final.get_cat_feature_indices())
-        return final.get_feature_importance(rows, type="ShapValues", thread_count=1)
+        return final.get_feature_importance(rows, type="ShapValues", thread_count=pool_threads())
 
     return {
-        MARGIN: lambda x: final.predict(x, prediction_type="RawFormulaVal", thread_count=1),
-        LEAF: lambda x: per_tree(final.calc_leaf_indexes(x, thread_count=1)),
+        MARGIN: lambda x: final.predict(
+            x, prediction_type="RawFormulaVal", thread_count=pool_threads()
+        ),
+        LEAF: lambda x: per_tree(final.calc_leaf_indexes(x, thread_count=pool_threads())),
         CONTRIBUTIONS: contributions,
     }
 

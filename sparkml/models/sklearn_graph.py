@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparkml.models.pools import pool_threads
 from sparkml.models.sklearn_labels import public_name
 
 if TYPE_CHECKING:
@@ -41,6 +43,19 @@ def _is_object_array(value: Any) -> bool:
     if not isinstance(value, np.ndarray) or value.dtype != object or not value.size:
         return False
     return not isinstance(value.flat[0], (str, bytes, int, float, type(None)))
+
+
+def is_catboost(part: Any) -> bool:
+    """Whether it is one of CatBoost's own estimators."""
+    return type(part).__module__.partition(".")[0] == "catboost"
+
+
+def _cap_predictions(part: Any) -> None:
+    for name in ("predict", "predict_proba", "predict_log_proba"):
+        if hasattr(part, name) and name not in vars(part):  # once
+            method = getattr(part, name)
+            capped = partial(method, thread_count=pool_threads())
+            setattr(part, name, update_wrapper(capped, method))  # scikit-learn reads `__name__`
 
 
 def chosen(loaded: Any) -> Any:
@@ -110,7 +125,8 @@ def missing_text(model: Any) -> float | None:
 def settle(model: Any, *, as_matrix: bool) -> None:
     """Set what scoring needs, once; no number changes.
 
-    One thread (the worker's cores belong to Spark) and no printing. Where the model gets a matrix,
+    One thread (the worker's cores belong to Spark) and no printing; CatBoost, which asks no
+    environment, gets the cap of the process. Where the model gets a matrix,
     the names it was trained with are forgotten, with which it would warn about every batch that
     `X does not have valid feature names`, and its steps pass matrices on instead of DataFrames.
     """
@@ -120,6 +136,8 @@ def settle(model: Any, *, as_matrix: bool) -> None:
             part.n_jobs = 1
         if own.get("verbose"):
             part.verbose = 0
+        if is_catboost(part):
+            _cap_predictions(part)
         if as_matrix and type(part).__module__.split(".")[0] == "sklearn":
             own.pop("feature_names_in_", None)
             own.pop("_sklearn_output_config", None)

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparkml.errors import ModelUnreadable, UnsupportedFlavor
+from sparkml.errors import ModelUnreadable, UnsupportedFlavor, UntrustedModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-OWN = ("org.apache.spark.ml.", "pyspark.ml.")
-"""Where the classes that we read come from: Spark's own distribution."""
+PACKAGES = "classification|regression|clustering|feature|recommendation|tuning|fpm"
+OWN = re.compile(
+    rf"(org\.apache\.spark|pyspark)\.ml\.(({PACKAGES})\.[A-Z]\w*|(pipeline\.)?PipelineModel)"
+)
+CLASSIFIER = re.compile(r"(org\.apache\.spark|pyspark)\.ml\.classification\.[A-Z]\w*")
+"""The classes that we read, all of Spark's own distribution; and those that OneVsRest holds."""
+
+UID = re.compile(r"(?!.*\.\.)[\w .-]+")
+"""A stage's name, which is a part of its path: Hadoop would expand commas, braces and stars."""
 
 REFUSED = {
     "ALSModel": "its transform joins, which may lose or repeat rows; join its factors yourself",
     "RFormulaModel": "its steps are hidden in it; fit StringIndexer, OneHotEncoder and "
     "VectorAssembler themselves",
+    "CrossValidatorModel": "it holds no bestModel; save it again",
+    "TrainValidationSplitModel": "it holds no bestModel; save it again",
 }
 """Spark's own stages that cannot be scored row by row, and what to do about each."""
 
@@ -88,29 +98,51 @@ def read_stages(folder: Path) -> tuple[Stage, ...]:
     Raises:
         ModelUnreadable: it is not what Spark ML's writers write.
         UnsupportedFlavor: a stage is not Spark's own, or cannot be scored row by row.
+        UntrustedModel: the name of a stage leads to another folder.
     """
     metadata = _metadata(folder)
     name = str(metadata["class"])
     kind = name.rpartition(".")[2]
-    if not name.startswith(OWN):
-        raise UnsupportedFlavor(
-            f"the stage {metadata['uid']} is a {name}, which is not Spark's own",
-            where=str(folder),
-            fix="do what it does in a step of the job, and save the rest of the pipeline",
-        )
+    if not OWN.fullmatch(name):
+        raise _foreign(metadata, folder, "not Spark's own")
     if kind in REFUSED:
         raise UnsupportedFlavor(
             f"the stage {metadata['uid']} is a {kind}", where=str(folder), fix=REFUSED[kind]
         )
+    if kind == "OneVsRestModel":
+        _check_classifiers(folder)
     if kind != "PipelineModel":
         return (_stage(metadata, folder),)
     uids = metadata["paramMap"].get("stageUids") or []
     found: list[Stage] = []
     for place, uid in enumerate(uids):
+        if not UID.fullmatch(str(uid)):
+            raise UntrustedModel(
+                f"the stage '{uid}' has a name that leads to another folder",
+                where=str(folder),
+                fix="save the model again, with uids of letters, digits and _",
+            )
         # Spark pads the number, so that the folders sort as the stages do.
         inner = folder / "stages" / f"{place:0{len(str(len(uids)))}d}_{uid}"
         found += read_stages(chosen_folder(inner))
     return tuple(found)
+
+
+def _check_classifiers(folder: Path) -> None:
+    """What OneVsRest holds must be Spark's own too: Spark imports the class that is named there."""
+    for inner in sorted(path.parent for path in folder.glob("*/metadata")):
+        metadata = _metadata(inner)
+        if not CLASSIFIER.fullmatch(str(metadata["class"])):
+            raise _foreign(metadata, inner, "no classifier of Spark's own")
+        _check_classifiers(inner)
+
+
+def _foreign(metadata: Mapping[str, Any], folder: Path, what: str) -> UnsupportedFlavor:
+    return UnsupportedFlavor(
+        f"the stage {metadata['uid']} is a {metadata['class']}, which is {what}",
+        where=str(folder),
+        fix="do what it does in a step of the job, and save the rest of the pipeline",
+    )
 
 
 def _stage(metadata: Mapping[str, Any], folder: Path) -> Stage:
@@ -125,11 +157,15 @@ def _stage(metadata: Mapping[str, Any], folder: Path) -> Stage:
 
 
 def _metadata(folder: Path) -> dict[str, Any]:
-    """The one JSON line that every Spark ML writer leaves under `metadata/`."""
-    parts = sorted((folder / "metadata").glob("part-*"))
-    lines = [line for part in parts for line in _text(part).splitlines() if line.strip()]
+    """The one JSON line that every Spark ML writer leaves under `metadata/`.
+
+    Spark takes the first line of all files whose names start with neither `_` nor `.`.
+    """
+    files = sorted(p for p in (folder / "metadata").glob("*") if p.name[0] not in "_.")
+    lines = [line for file in files for line in _text(file).splitlines() if line.strip()]
     try:
-        read = json.loads(lines[0])
+        (line,) = lines
+        read = json.loads(line)
         if isinstance(read["class"], str) and isinstance(read["paramMap"], dict) and read["uid"]:
             return dict(read)
         raise KeyError("class, uid, paramMap")

@@ -13,6 +13,7 @@ import pyarrow as pa
 from sparkml.arrow import matrix, to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, did_you_mean
 from sparkml.lists import is_list
+from sparkml.models.batch_free import check_batch_free, differing
 from sparkml.models.extras import need
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
@@ -129,6 +130,10 @@ class StatsmodelsModel:
             raise ConfigError(
                 "a statsmodels model takes no params", where=self.where, fix="leave them out"
             )
+        if self.table is not None:
+            rows = differing(self.table, self.names)
+            each = (rows.iloc[:1], rows.iloc[1:])
+            check_batch_free(self._bare, rows, each, rtol=1e-9, where=self.where)
         return StatsmodelsPredictor(self, signature)
 
     def predict(self, exog: Any, beside: Mapping[str, Any]) -> Any:
@@ -140,6 +145,9 @@ class StatsmodelsModel:
         """The columns of the prediction's summary."""
         table = self.results.get_prediction(exog, **beside).summary_frame()
         return {str(name): table[name].to_numpy() for name in table.columns}
+
+    def _bare(self, exog: Any) -> list[Any]:
+        return [self.predict(exog, dict.fromkeys(self.beside, np.ones(len(exog))))]
 
     def _two_rows(self, call: Callable[[Any, Mapping[str, Any]], Any]) -> Any:
         """What `call` gives for two rows: the training table's own, or zeros."""
@@ -244,7 +252,8 @@ def _check(loaded: Any, *, where: str) -> None:
             where=where,
             fix="write its forecast into a table and join that",
         )
-    if SECOND_PART & set(getattr(loaded.model, "_init_keys", ())):
+    more = SECOND_PART & set(getattr(loaded.model, "_init_keys", ()))
+    if more or hasattr(loaded.model, "smoother"):
         raise ModelUnreadable(
             f"{kind} takes a second set of columns, which its pickle does not name",
             where=where,

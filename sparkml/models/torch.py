@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from sparkml.arrow import matrix, to_arrow_type
-from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable
+from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, SignatureError
+from sparkml.lists import is_list
 from sparkml.models.extras import need
 from sparkml.models.mlmodel import inside
 from sparkml.models.model_config import check_keys
@@ -47,10 +49,14 @@ def open_model(
 
     Raises:
         ModelUnreadable: torch cannot load it.
-        ConfigError: an unknown key of `model_config`.
+        ConfigError: an unknown key of `model_config`, or a dtype or shape that is none.
         ExtraMissing: torch is not installed.
     """
     check_keys(model_config, CONFIG, what="a PyTorch model")
+    tensors = description.tensors if description else ()
+    told = (tensors[0].shape[1:], tensors[0].dtype) if len(tensors) == 1 else (None, "float32")
+    shape = _shape(model_config.get("shape", told[0]))
+    dtype = _dtype(model_config.get("dtype", told[1]))
     torch = need("torch", extra="torch", why="a PyTorch model")
     torch.set_num_threads(pool_threads())
     path = _file(folder, description)
@@ -65,10 +71,7 @@ def open_model(
             where=str(path),
             fix="save it with torch.jit.save, or log it again with the torch that is here",
         ) from error
-    tensors = description.tensors if description else ()
-    told = (tensors[0].shape[1:], tensors[0].dtype) if len(tensors) == 1 else (None, "float32")
-    shape, dtype = model_config.get("shape", told[0]), model_config.get("dtype", told[1])
-    return TorchModel(module, device, shape, np.dtype(dtype), where=str(folder))
+    return TorchModel(module, device, shape, dtype, where=str(folder))
 
 
 class TorchModel:
@@ -84,6 +87,7 @@ class TorchModel:
 
     def outputs(self, inputs: tuple[Field, ...], recorded: tuple[Field, ...]) -> tuple[Field, ...]:
         """What MLflow recorded, else `prediction` of the type that two rows of zeros give."""
+        self._check_width(inputs)
         if recorded:
             return recorded
         seen = probe(self.run, inputs, missing=False)
@@ -100,7 +104,22 @@ class TorchModel:
             raise ConfigError(
                 "a PyTorch model takes no params", where=self.where, fix="leave them out"
             )
+        self._check_width(signature.inputs)
         return TorchPredictor(self, signature)
+
+    def _check_width(self, inputs: tuple[Field, ...]) -> None:
+        """Whether the columns fill the shape; a size of -1, or a list of any length, always may."""
+        widths = [f.length if is_list(to_arrow_type(f.type)) else 1 for f in inputs]
+        if self.shape is None or None in widths or any(size < 0 for size in self.shape):
+            return
+        given, taken = sum(w for w in widths if w), math.prod(self.shape)
+        if given != taken:
+            raise SignatureError(
+                f"the shape {list(self.shape)} takes {taken} values a row, "
+                f"the columns have {given}",
+                where=self.where,
+                fix="correct model_config.shape, or the inputs in the signature",
+            )
 
     def run(self, batch: pa.RecordBatch) -> list[Any] | dict[str, Any]:
         """What the module gives for the rows, as arrays, a row's part of each flattened."""
@@ -159,6 +178,30 @@ def _load(torch: Any, path: Path, device: str, *, scripted: bool) -> Any:
     else:  # the trust policy has decided before
         module = torch.load(str(path), map_location=device, weights_only=False)
     return module.to(device).eval()
+
+
+def _shape(given: Any) -> tuple[int, ...] | None:
+    if given is None:
+        return None
+    if isinstance(given, list | tuple) and all(isinstance(size, int) for size in given):
+        return tuple(given)
+    raise ConfigError(
+        f"{given!r} is no shape", where="model_config.shape", fix="a list, e.g. [3, 224, 224]"
+    )
+
+
+def _dtype(given: Any) -> np.dtype[Any]:
+    try:
+        dtype: np.dtype[Any] = np.dtype(given)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.kind not in "fiub":
+        raise ConfigError(
+            f"{given!r} is no type of a tensor's elements",
+            where="model_config.dtype",
+            fix="a name of NumPy's: float32, float64, int32, int64, …",
+        )
+    return dtype
 
 
 def _array(torch: Any, part: Any) -> Any:

@@ -38,15 +38,20 @@ OUTPUTS = {
 }
 """What a pipeline gives by its task: the label and its score; a vector for each token."""
 
+DATA = frozenset({".safetensors", ".json", ".jsonl", ".txt", ".model", ".yaml", ".yml", ".md"})
+PLAIN = frozenset({"MLmodel", "LICENSE", "registered_model_meta"})
+"""The suffixes and names of files that are read as data, whatever is in them."""
+
 RENAMED = {PREDICTION: "label"}
 """Our name of an output → the pipeline's."""
 
 
 def runs_code(folder: Path, description: MLmodel | None) -> str:
-    """Why the weights run code when they are loaded; empty for safetensors, which cannot."""
-    weights = _weights(folder, _own(folder, description))
-    pickles = sorted(p.name for p in weights.rglob("*") if p.suffix in (".bin", ".pt", ".pkl"))
-    return f"{pickles[0]} is a pickle, which may run code when it is loaded" if pickles else ""
+    """Why one of its files may run code when it is loaded; empty for safetensors and texts."""
+    _weights(folder, _own(folder, description))  # they are there
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name not in PLAIN)
+    strange = sorted(p.relative_to(folder).as_posix() for p in files if p.suffix not in DATA)
+    return f"{strange[0]} may be a pickle, which runs code when it is loaded" if strange else ""
 
 
 def open_model(
@@ -78,9 +83,12 @@ def open_model(
         for name in own.get("components") or ()
     }
     try:
-        model = kind.from_pretrained(str(weights), local_files_only=True)
+        # Without a pickle the trust policy was not asked, so none is looked for.
+        safe = {} if runs_code(folder, description) else {"use_safetensors": True}
+        never = {"trust_remote_code": False}
+        model = kind.from_pretrained(str(weights), local_files_only=True, **never, **safe)
         device = str(model_config.get("device", "cpu"))
-        pipe = transformers.pipeline(str(own["task"]), model=model, device=device, **parts)
+        pipe = transformers.pipeline(str(own["task"]), model=model, device=device, **never, **parts)
     except Exception as error:  # whatever damaged files make of it
         raise ModelUnreadable(
             f"the pipeline cannot be loaded: {type(error).__name__}: {error}",

@@ -62,7 +62,7 @@ def register_named(spark: SparkSession, expressions: Iterable[str]) -> None:
     Raises:
         ExtraMissing: one needs a library that is not installed here.
     """
-    called = {name.lower() for text in expressions for name in re.findall(r"\b(\w+)\s*\(", text)}
+    called = {name.lower() for text in expressions for name in re.findall(r"\w+", text)}
     wanted = [name for name in BY_NAME if name in called]
     if wanted:
         register_features(spark, *wanted)

@@ -7,6 +7,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import Observation
@@ -25,10 +26,12 @@ from sparkml.spark.types import column
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from sparkml.config import DeltaSink, FeaturesConfig, Loaded, Sink
+    from sparkml.config import FeaturesConfig, Loaded
     from sparkml.spark.progress import Reporter
 
 SAMPLE_ROWS = 3
+OBSERVED_S = 60.0
+"""How long the counts of a write that has ended may take to arrive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +89,31 @@ def _run(config: FeaturesConfig, report: Reporter) -> Computed:
         started = time.monotonic()
         with watched(spark, f"sparkml: {writer.name}", report), explained():
             writer.save(df.observe(counts, F.count(F.lit(1)).alias("rows")))
-        return told(
-            rows=counts.get["rows"],
-            seconds=max(round(time.monotonic() - started, 3), 0.001),
-            sample=_sample(writer),
-        )
+        seconds = max(round(time.monotonic() - started, 3), 0.001)
+        rows = _observed(counts)
+        if rows is None:
+            return told(already_done=True)
+        return told(rows=rows, seconds=seconds, sample=_sample(writer))
+
+
+def _observed(counts: Observation) -> int | None:
+    """The rows that were written; None where Delta skipped the write.
+
+    It does so when another run with the same key has ended meanwhile, and the counts never come.
+    """
+    found: list[int] = []
+    waiting = Thread(target=lambda: found.append(counts.get["rows"]), daemon=True)
+    waiting.start()
+    waiting.join(OBSERVED_S)
+    return found[0] if found else None
 
 
 def _chosen(df: DataFrame, config: FeaturesConfig) -> DataFrame:
-    """The columns to write, and those that say which partition of a Delta table they are."""
+    """The columns to write.
+
+    Raises:
+        ConfigError: one is not there, or one that the sink's partition names is not written.
+    """
     names = df.columns if config.keep == "*" else list(config.keep)
     for name in names:
         if name not in df.columns:
@@ -102,13 +121,14 @@ def _chosen(df: DataFrame, config: FeaturesConfig) -> DataFrame:
                 f"no column '{name}'", where="keep", fix=did_you_mean(name, df.columns)
             )
     check_names(names, df.columns, where="output")
-    chosen = df.select(*[column(name) for name in names])
-    fixed = _partition(config.sink)
-    return chosen.withColumns({n: F.lit(v) for n, v in fixed.items() if n not in names})
-
-
-def _partition(sink: Sink | DeltaSink) -> dict[str, Any]:
-    return dict(getattr(sink, "partition", None) or {})
+    for name in getattr(config.sink, "partition", None) or {}:
+        if name not in names:
+            raise ConfigError(
+                f"'{name}' is not an output column, so no row says that it is of this partition",
+                where="sink.partition",
+                fix=f"add a step: {{column: {name}, expr: …}}",
+            )
+    return df.select(*[column(name) for name in names])
 
 
 def _sample(writer: SparkWriter) -> list[dict[str, Any]]:

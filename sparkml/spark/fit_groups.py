@@ -113,6 +113,17 @@ def _check(columns: TrainingColumns, *, where: str) -> None:
                 where=where,
                 fix="name it alone, or take its elements apart in steps",
             )
+        if is_list(dtype) and not _is_number(dtype.value_type):
+            raise SignatureError(
+                f"'{feature.name}' is {feature.type}: the elements of a vector are numbers",
+                where=where,
+                fix="make numbers of them in a step",
+            )
+
+
+def _is_number(dtype: pa.DataType) -> bool:
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+    return any(test(dtype) for test in tests)
 
 
 def check_rows(df: DataFrame, columns: TrainingColumns, *, where: str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from sparkml.config import (
     SqlSource,
     TableSource,
 )
-from sparkml.errors import ConfigError, SourceError, did_you_mean
+from sparkml.errors import ConfigError, InputError, SourceError, did_you_mean, masked
 from sparkml.features.encoders import Encoding
 from sparkml.spark.encodings import register_encoding
 from sparkml.spark.failures import FROM_SPARK, brief
@@ -63,7 +63,6 @@ def apply_steps(df: DataFrame, steps: Sequence[Step]) -> DataFrame:
     Raises:
         ConfigError: an expression does not parse, or names a column that is not there; or there is
             no such encoding.
-        InputError: a file that should hold an encoding holds something else.
         ExtraMissing: a feature needs a library that is not installed here.
     """
     register_named(df.sparkSession, [step.expr for step in steps])
@@ -79,15 +78,15 @@ def apply_steps(df: DataFrame, steps: Sequence[Step]) -> DataFrame:
 def _read_encoding(address: str, *, where: str) -> Encoding:
     try:
         return Encoding.read(address)
-    except OSError as error:
+    except (OSError, InputError) as error:
         raise ConfigError(
             f"'{address}' cannot be read: {error}", where=where, fix="name the file of an encoding"
         ) from error
 
 
 def describe(source: Source) -> str:
-    """A source in a few words, for errors and summaries."""
-    return f"{source.format} {_place_value(source)}"
+    """A source in a few words, for errors, summaries and logs; without a password in it."""
+    return masked(f"{source.format} {_place_value(source)}")
 
 
 def _checked(build: Callable[[Column], DataFrame], expression: str, *, where: str) -> DataFrame:

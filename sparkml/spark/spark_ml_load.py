@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sparkml.models.spark_ml import SparkMLPredictor
     from sparkml.spec import ModelSpec
 
+COMPLETE = "_COMPLETE"
+"""The empty file that says that a copy is whole: object stores rename file by file."""
 REMOTE = ".sparkml/models"
 """Where models lie in the cluster's file system, under the user's home there."""
 
@@ -62,7 +64,8 @@ def _reachable(spark: SparkSession, folder: Path, digest: str) -> str:
 
     In local mode, and where the cluster has no file system but its hosts' own, the host's cache as
     it is. Otherwise a copy under `.sparkml/models/<digest>` in the user's home in the default file
-    system (HDFS, S3), made once: it takes its name when it is whole.
+    system (HDFS, S3), made once; `_COMPLETE` is written last. Where another driver is still at it,
+    or died at it, a copy of this application's own.
     """
     local = folder.as_uri()
     jvm: Any = spark._jvm  # noqa: SLF001 - Hadoop's file systems, no other way
@@ -75,9 +78,12 @@ def _reachable(spark: SparkSession, folder: Path, digest: str) -> str:
     path = files.Path
     home = path(system.getHomeDirectory(), REMOTE)
     target, part = path(home, digest), path(home, f".{digest}.{spark.sparkContext.applicationId}")
-    if not system.exists(target):
-        system.mkdirs(home)
-        system.copyFromLocalFile(False, True, path(local), part)
-        if not system.rename(part, target):  # another driver was first
-            system.delete(part, True)
-    return str(target.toString())
+    for copy in (target, part):
+        if system.exists(path(copy, COMPLETE)):
+            return str(copy.toString())
+    system.mkdirs(home)
+    system.delete(part, True)  # what an earlier try of this application left
+    system.copyFromLocalFile(False, True, path(local), part)
+    made = target if not system.exists(target) and system.rename(part, target) else part
+    system.create(path(made, COMPLETE)).close()
+    return str(made.toString())

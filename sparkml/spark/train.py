@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
-from sparkml.errors import ModelError
+from sparkml.errors import ModelError, masked
 from sparkml.models.promise import promise
-from sparkml.models.register import log_facts, set_alias, tracked_run
+from sparkml.models.register import check_reachable, log_facts, set_alias, tracked_run
 from sparkml.spark.failures import explained
 from sparkml.spark.progress import watched
+from sparkml.spark.report import recorded
 from sparkml.spark.session import job_session
 from sparkml.spark.sources import apply_steps, describe, read_source
 from sparkml.spark.train_fit import PROBABILITY, check_params, fit_sklearn, fit_spark
 from sparkml.spark.train_table import ROW, TARGET, check_columns, training_table
-from sparkml.training.estimators import unfitted
+from sparkml.training.estimators import seeded, unfitted
 from sparkml.training.metrics import evaluate
 from sparkml.training.plots import draw_all
 
@@ -95,13 +96,15 @@ def run(loaded: Loaded[TrainConfig], *, report: Reporter) -> Trained:
     """Train the config's model; runs on the driver, starts and stops Spark.
 
     The alias is moved at the very end: after an error it means what it meant before, though a
-    version may have been registered.
+    version may have been registered. Writes the result file, if the config names one, whether the
+    job ends well or not.
 
     Raises:
         SparkMLError: with its code.
     """
+    config = loaded.config
     try:
-        return _train(loaded.config, report)
+        return recorded(config.result, lambda: _train(config, report))
     finally:
         report.close()
 
@@ -109,7 +112,11 @@ def run(loaded: Loaded[TrainConfig], *, report: Reporter) -> Trained:
 def _train(config: TrainConfig, report: Reporter) -> Trained:
     started = time.monotonic()
     model, registry = config.model, config.registry
-    estimator = unfitted(model.estimator, model.params) if model.flavor == "sklearn" else None
+    estimator = None
+    if model.flavor == "sklearn":
+        estimator = seeded(unfitted(model.estimator, model.params), config.split.seed)
+    addresses = {"tracking_uri": registry.tracking_uri, "registry_uri": registry.registry_uri}
+    check_reachable(registry.experiment, **addresses)
     report.stage("starting Spark")
     with job_session(config.spark, config.workers) as spark:
         report.stage(f"reading {describe(config.source)}")
@@ -120,12 +127,7 @@ def _train(config: TrainConfig, report: Reporter) -> Trained:
         with (
             watched(spark, f"sparkml: train on {describe(config.source)}", report),
             training_table(df, config) as table,
-            tracked_run(
-                registry.experiment,
-                artifacts=registry.artifacts,
-                tracking_uri=registry.tracking_uri,
-                registry_uri=registry.registry_uri,
-            ) as run_id,
+            tracked_run(registry.experiment, artifacts=registry.artifacts, **addresses) as run_id,
         ):
             log_facts(params=_params(config, table))
             report.stage(f"fitting on {table.train_rows:,} rows")
@@ -144,7 +146,7 @@ def _train(config: TrainConfig, report: Reporter) -> Trained:
             alias=config.register_.alias or "" if config.register_ else "",
             digest=digest,
             run_id=run_id,
-            tracking_uri=registry.tracking_uri or "MLFLOW_TRACKING_URI",
+            tracking_uri=masked(registry.tracking_uri or "MLFLOW_TRACKING_URI"),
             trained=table.train_rows,
             held_out=table.held_out_rows,
             measured=len(actual),
@@ -152,7 +154,7 @@ def _train(config: TrainConfig, report: Reporter) -> Trained:
             unlabelled=table.unlabelled,
             labels=table.labels,
             metrics=found.metrics(),
-            predictions=config.predictions or "",
+            predictions=masked(config.predictions or ""),
             seconds=round(time.monotonic() - started, 3),
         )
 

@@ -180,7 +180,6 @@ def _fitted(table: TrainingTable, config: TrainConfig, estimator: Any) -> Any:
     names = [f.name for f in table.inputs]
     with explained():
         sample = rows.select(*map(column, names), f"{ROW}.label").toArrow()
-    batch = sample.combine_chunks().to_batches()[:1]
     labels = np.array(sample.column(len(names)).to_pylist())
     if len(set(labels.tolist())) < 2:
         only = f"only {shown(labels[0].item())}" if len(labels) else "no label at all"
@@ -189,7 +188,14 @@ def _fitted(table: TrainingTable, config: TrainConfig, estimator: Any) -> Any:
             where="model.sample_rows",
             fix="take a larger sample, or another split.seed",
         )
-    features = frame(batch[0].select(range(len(names))), names, missing=float("nan"))
+    batch, *further = sample.combine_chunks().to_batches()
+    if further:  # Arrow leaves text of more than 2 GiB in several chunks
+        raise InputError(
+            f"the {len(labels)} rows of the sample have more text than one batch holds",
+            where="model.sample_rows",
+            fix="take a smaller sample",
+        )
+    features = frame(batch.select(range(len(names))), names, missing=float("nan"))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")  # a model that did not converge is told, not refused

@@ -94,9 +94,10 @@ def train_many(
 
     Two Spark jobs: one counts rows and null labels, one shuffles the rows of each key together and
     fits. A worker holds the rows of one key at a time; the fitted models pass through Spark's local
-    disks to the driver, which holds one at a time. The same rows give the same bytes, in whatever
-    order they lie and however many tasks there are (as far as the estimator itself is
-    deterministic: `seed` is given to each `random_state` that is not set).
+    disks to the driver, which holds those of one task at a time (more `tasks`, less memory). The
+    same rows give the same bytes, in whatever order they lie and however many tasks there are (as
+    far as the estimator itself is deterministic: `seed` is given to each `random_state` that is not
+    set).
 
     Args:
         df: the labelled rows. A null or NaN in a feature reaches the estimator as NaN.
@@ -145,7 +146,7 @@ def train_many(
         results = results.unionAll(fitted_on_all(df, columns, recipe, share=share, tuned=tuned))
     with tempfile.TemporaryFile(prefix="sparkml-") as scratch:
         entries, classes = _collected(results, columns, scratch)
-        _check_fits(entries, max_failed)
+        _check_fits(entries, max_failed, global_model=global_model)
         header = _header(entries, columns, classes, scratch)
         folder = Path(output)
         write_keyed(folder, header, entries, scratch, versions=versions_of(made))
@@ -181,7 +182,11 @@ def _check_numbers(
 def _collected(
     results: DataFrame, columns: TrainingColumns, scratch: BinaryIO
 ) -> tuple[list[Entry], set[Any]]:
-    """Every key's entry, its model in the scratch file, and all the classes that were seen."""
+    """Every key's entry, its model in the scratch file, and all the classes that were seen.
+
+    `toLocalIterator` brings one partition, the models of one task, to the driver at a time: more
+    `tasks` make it smaller.
+    """
     entries: list[Entry] = []
     classes: set[Any] = set()
     with _stored(results) as stored:
@@ -221,7 +226,7 @@ def _entry(row: Row, key: tuple[Any, ...] | None, start: int) -> Entry:
     )
 
 
-def _check_fits(entries: list[Entry], max_failed: float) -> None:
+def _check_fits(entries: list[Entry], max_failed: float, *, global_model: bool) -> None:
     own = [e for e in entries if e.key is not None]
     failed = sorted((e for e in own if e.code == FIT_FAILED), key=lambda e: e.key or ())
     tried = sum(e.code != TOO_FEW_ROWS for e in own)
@@ -234,7 +239,14 @@ def _check_fits(entries: list[Entry], max_failed: float) -> None:
             if tried
             else "lower min_rows: no key has so many",
         )
-    lost = [e for e in entries if e.key is None and e.length is None]
+    of_all = [e for e in entries if e.key is None]
+    if global_model and not of_all:
+        raise NotFitted(
+            "the global model could not be fitted: not one row was drawn for it",
+            where="global_model",
+            fix="let more rows train it, or leave it out",
+        )
+    lost = [e for e in of_all if e.length is None]
     if lost:
         raise NotFitted(
             f"the global model could not be fitted: {lost[0].message}",

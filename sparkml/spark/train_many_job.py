@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkml.models.promise import promise
-from sparkml.models.register import log_facts, log_folder, set_alias, tracked_run
+from sparkml.models.register import check_reachable, log_facts, log_folder, set_alias, tracked_run
 from sparkml.spark.progress import watched
+from sparkml.spark.report import recorded
 from sparkml.spark.session import job_session
 from sparkml.spark.sources import apply_steps, describe, read_source
 from sparkml.spark.train_many import train_many
@@ -23,21 +24,25 @@ if TYPE_CHECKING:
 def run(loaded: Loaded[TrainManyConfig], *, report: Reporter) -> Trained:
     """Train the config's models; runs on the driver, starts and stops Spark.
 
-    The alias is moved at the very end: after an error it means what it meant before.
+    The alias is moved at the very end: after an error it means what it meant before. Writes the
+    result file, if the config names one, whether the job ends well or not.
 
     Raises:
         SparkMLError: with its code; the folder is then as it was, unless the registry refused.
     """
+    config = loaded.config
     try:
-        return _run(loaded.config, report)
+        return recorded(config.result, lambda: _run(config, report))
     finally:
         report.close()
 
 
 def _run(config: TrainManyConfig, report: Reporter) -> Trained:
     model = config.model
-    # Before a JVM starts: whether there is such an estimator.
+    # Before a JVM starts: whether there is such an estimator, and a registry.
     new_estimator(Recipe(estimator=model.estimator, params=model.params, features=(), label=""))
+    if config.register_ is not None:
+        check_reachable(config.registry.experiment, **_addresses(config))
     report.stage("starting Spark")
     with job_session(config.spark, config.workers) as spark:
         report.stage(f"reading {describe(config.source)}")
@@ -69,9 +74,8 @@ def _run(config: TrainManyConfig, report: Reporter) -> Trained:
 
 def _registered(trained: Trained, config: TrainManyConfig) -> str:
     """The address of the version that was made, its digest promised, its alias moved last."""
-    register, registry = config.register_, config.registry
+    register, registry, addresses = config.register_, config.registry, _addresses(config)
     assert register is not None  # noqa: S101 - the caller has looked
-    addresses = {"tracking_uri": registry.tracking_uri, "registry_uri": registry.registry_uri}
     with tracked_run(registry.experiment, artifacts=registry.artifacts, **addresses):
         log_facts(params=_params(config), metrics=_metrics(trained))
         logged = log_folder(Path(trained.folder), name=register.name)
@@ -79,6 +83,11 @@ def _registered(trained: Trained, config: TrainManyConfig) -> str:
         if register.alias:
             set_alias(register.name, register.alias, logged.version)
     return f"{logged.uri}{f' @{register.alias}' if register.alias else ''}"
+
+
+def _addresses(config: TrainManyConfig) -> dict[str, str | None]:
+    registry = config.registry
+    return {"tracking_uri": registry.tracking_uri, "registry_uri": registry.registry_uri}
 
 
 def _params(config: TrainManyConfig) -> dict[str, Any]:

@@ -31,9 +31,10 @@ def logistic_regression(**params: Any) -> Any:
 
 
 def gradient_boosting(**params: Any) -> Any:
-    """An unfitted pipeline: histogram gradient boosting with native categories.
+    """An unfitted pipeline: histogram gradient boosting, categories in alphabetic order.
 
-    An unknown category and a missing value of any kind are left to the trees. `params` are those of
+    Trees split that order as they split numbers, so a column may have any number of categories. An
+    unknown one and a missing value of any kind are left to the trees. `params` are those of
     scikit-learn's `HistGradientBoostingClassifier`.
     """
     import numpy as np
@@ -77,6 +78,9 @@ def unfitted(name: str, params: Mapping[str, Any], *, probabilities: bool = True
     except ImportError as error:
         fix = "name an installed module, or put its folder on PYTHONPATH"
         raise ConfigError(f"it cannot be imported: {error}", where=where, fix=fix) from error
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
+        what = f"it cannot be imported: {type(error).__name__}: {error}"
+        raise ConfigError(what, where=where, fix=f"mend the module {module_name}") from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
         fix = did_you_mean(attribute, [n for n in vars(module) if not n.startswith("_")])
@@ -94,4 +98,16 @@ def unfitted(name: str, params: Mapping[str, Any], *, probabilities: bool = True
     if probabilities and not hasattr(estimator, "predict_proba"):
         what = f"a {type(estimator).__name__} of it gives no probabilities"
         raise ConfigError(what, where=where, fix="CalibratedClassifierCV around it gives them")
+    return estimator
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """The estimator, `seed` given to each `random_state` in it that is not set."""
+    if hasattr(estimator, "get_params"):
+        unset = [
+            name
+            for name, value in estimator.get_params(deep=True).items()
+            if value is None and name.rpartition("__")[2] == "random_state"
+        ]
+        estimator.set_params(**dict.fromkeys(unset, seed))
     return estimator

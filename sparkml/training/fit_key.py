@@ -19,9 +19,10 @@ from sparkml.arrow import cast, matrix, select
 from sparkml.errors import ConfigError
 from sparkml.lists import is_list, is_vector
 from sparkml.models.frames import frame
-from sparkml.models.sklearn_graph import parts_of
+from sparkml.models.pools import pool_threads
+from sparkml.models.sklearn_graph import is_catboost, parts_of
 from sparkml.spec import Signature
-from sparkml.training.estimators import unfitted
+from sparkml.training.estimators import seeded, unfitted
 from sparkml.training.pickles import pickled
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Fitted:
 
 
 def new_estimator(recipe: Recipe) -> Any:
-    """An unfitted estimator of the recipe, its `random_state`s set.
+    """An unfitted estimator of the recipe, its `random_state`s and CatBoost's threads set.
 
     Raises:
         ConfigError: it cannot be imported or called, or is no estimator that predicts.
@@ -83,14 +84,21 @@ def new_estimator(recipe: Recipe) -> Any:
             where=f"model.estimator: {_name(recipe)}",
             fix="return the unfitted estimator or pipeline",
         )
-    if hasattr(made, "get_params"):
-        unset = [
-            name
-            for name, value in made.get_params(deep=True).items()
-            if value is None and name.rpartition("__")[2] == "random_state"
-        ]
-        made.set_params(**dict.fromkeys(unset, recipe.seed))
-    return made
+    return _capped(seeded(made, recipe.seed))
+
+
+def _capped(estimator: Any) -> Any:
+    """The estimator, CatBoost's parts of it with the process's threads and without its log files.
+
+    Unless they are told otherwise: CatBoost takes every core of the machine, whatever a task has.
+    """
+    for part in filter(is_catboost, parts_of(estimator)):
+        own = part.get_params()
+        if own.get("thread_count") in (None, -1):
+            part.set_params(thread_count=pool_threads())
+        if own.get("allow_writing_files") is None:
+            part.set_params(allow_writing_files=False)
+    return estimator
 
 
 def _made(recipe: Recipe) -> Any:

@@ -432,6 +432,58 @@ def test_after_an_error_the_alias_means_what_it_meant(small, client, tmp_path):
     assert last.info.status == "FAILED"
 
 
+def test_the_estimator_gets_the_split_s_seed(small, client):
+    """Where the params set none."""
+    outcome = small(sizes(), model=SKLEARN, split={"seed": 3})
+
+    logged = client.get_logged_model(outcome.model.removeprefix("models:/"))
+    assert mlflow.sklearn.load_model(logged.artifact_location)[-1].random_state == 3
+
+
+def test_the_result_file_tells_how_it_ended(small, tmp_path):
+    """The outcome, and then the error."""
+    file = tmp_path / "told" / "result.json"
+    outcome = small(sizes(), result=str(file))
+    assert outcome.run_id == json.loads(file.read_text())["run_id"]
+
+    with pytest.raises(ConfigError):
+        small(sizes(), result=str(file), label="bigg")
+    assert json.loads(file.read_text())["status"] == "error"
+
+
+def test_a_registry_that_does_not_answer_is_known_before_spark_starts(tmp_path):
+    """Its password is not told."""
+    stages: list[str] = []
+    reporter = Silent()
+    reporter.stage = stages.append
+    file = tmp_path / "train.yaml"
+    file.write_text(
+        """
+        source: {format: parquet, path: nowhere}
+        numeric: [size]
+        label: big
+        model: {flavor: spark}
+        registry: {tracking_uri: "http://me:secret@127.0.0.1:9"}
+        """
+    )
+    with pytest.raises(RegistryUnreachable) as caught:
+        train(load_as(TrainConfig, file, env={}), report=reporter)
+
+    assert [] == stages
+    assert "secret" not in str(caught.value)
+
+
+def test_a_password_in_an_address_is_not_in_the_outcome(small, home):
+    """What `--json` and the summary print of a registry: SQLite takes such a path as it is."""
+    uri = f"sqlite:///{home}/x://me:secret@host/mlflow.db"
+    place = {"tracking_uri": uri, "artifacts": str(home / "artifacts")}
+
+    outcome = small(sizes(), registry=place)
+
+    assert outcome.tracking_uri.endswith("x://me:***@host/mlflow.db")
+    assert "secret" not in str(outcome.summary_rows()) + json.dumps(outcome.to_json())
+
+
 def test_mlflow_s_addresses_are_as_before(small):
     """What the process says about MLflow is the process's own."""
     before = mlflow.get_tracking_uri(), mlflow.get_registry_uri(), mlflow.active_run()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -11,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sparkml import SparkMLError, load_config, read_spec, score
 from sparkml.config import TrainManyConfig, load_as
-from sparkml.errors import ConfigError, NotFitted, NullInputError, QuarantineLimit
+from sparkml.errors import ConfigError, NotFitted, NullInputError, QuarantineLimit, SignatureError
 from sparkml.spark import run as score_job
 from sparkml.spark import train_many_job
 from sparkml.spark.fit_groups import fitted, training_columns
@@ -208,6 +210,16 @@ def test_no_rows_and_rows_without_a_label_are_told_before_the_fits(spark, tmp_pa
         train_many(df.limit(0), **options, output=tmp_path / "m")
 
 
+def test_a_global_model_without_a_row_is_told(spark, tmp_path):
+    """Equal rows are drawn all or not at all; the hash of these is far above a share of 1/50."""
+    df = spark.createDataFrame([(1, 1.0, 1.0)] * 50, "store int, a double, y double")
+    options = {"key": "store", "label": "y", "estimator": "sklearn.linear_model:Ridge"}
+
+    with pytest.raises(NotFitted, match="not one row was drawn"):
+        train_many(df, **options, output=tmp_path / "m", global_model=True, global_rows=1)
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_one_shuffle_brings_the_rows_of_a_key_together(spark):
     """The grouping uses the partitions and the order that the sort made, and adds none."""
     df = spark.createDataFrame(sales(2))
@@ -236,6 +248,7 @@ def test_a_job_trains_registers_and_another_scores_by_the_registered_name(spark,
         output: {tmp_path}/model
         registry: {{tracking_uri: "{uri}", experiment: e, artifacts: {tmp_path}/artifacts}}
         register: {{name: by_store, alias: champion}}
+        result: {tmp_path}/result.json
         """
     )
     (tmp_path / "score.yaml").write_text(
@@ -258,6 +271,7 @@ def test_a_job_trains_registers_and_another_scores_by_the_registered_name(spark,
     outcome = score_job.run(load_config(tmp_path / "score.yaml"), report=Silent())
 
     assert "models:/by_store/1 @champion" == trained.uri
+    assert trained.uri == json.loads((tmp_path / "result.json").read_text())["uri"]
     assert trained.digest == outcome.models[0]["digest"]
     assert (160, 120, 40) == (outcome.rows, outcome.scored, outcome.quarantined)
     stored = spark.read.format("delta").load(f"{tmp_path}/scores").toPandas()
@@ -309,3 +323,11 @@ def test_a_lone_vector_column_is_the_matrix_of_the_features(spark, tmp_path):
         model.fit(mine[["a", "b"]].to_numpy(), mine["y"])
         vectors = pd.DataFrame(own["v"].tolist()).to_numpy()
         assert model.predict(vectors).tolist() == [m["prediction"] for m in own["m"]]
+
+
+def test_a_vector_of_texts_is_refused_before_the_job(spark):
+    """Every key would fail on it."""
+    rows = spark.createDataFrame([(1, ["a"], 1.0)], "store int, x array<string>, y double")
+
+    with pytest.raises(SignatureError, match=r"'x' is list<string>: the elements .* are numbers"):
+        training_columns(rows, ["store"], [], "y", where="here")

@@ -3,9 +3,17 @@
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.utils.validation import (
+    _validate_model_alias_name,
+    _validate_model_alias_name_reserved,
+    _validate_model_name,
+)
 
-from sparkml.config import JobConfig, TrainConfig, load_as
+from sparkml.config import JobConfig, ParquetSource, TrainConfig, load_as
+from sparkml.config.train import movable, registrable
 from sparkml.errors import ConfigError
+from sparkml.spark.sources import describe
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "conf").glob("train.bank*.yaml"))
@@ -107,6 +115,16 @@ def test_a_configuration_survives_its_plain_values(load):
         ("numeric=[job]", "'numeric' names 'job', which is categorical already", ""),
         ("label=age", "'label' is 'age', which 'numeric' gives to the model as well", ""),
         ("key=[prediction]", "'key' names 'prediction', which is the name of an output", ""),
+        ("key=[Label]", "'key' names 'Label', which is the name of an output", ""),
+        ("key=[_ROW]", "'key' names '_ROW', a name that training keeps for itself", ""),
+        ("numeric=[_target]", "'numeric' names '_target', a name that training keeps", ""),
+        ("categorical=[_Score]", "'categorical' names '_Score', a name that training keeps", ""),
+        ("register.name=a/b", "'register.name' must be a name without '/', ':'", ""),
+        ('register.name="a:b"', "'register.name' must be a name without '/', ':'", ""),
+        ("register={name: a, alias: the best}", "'register.alias' must be letters, digits", ""),
+        ("register={name: a, alias: V12}", "'register.alias' is 'V12', which MLflow keeps", ""),
+        ("register={name: a, alias: Latest}", "'register.alias' is 'Latest', which MLflow", ""),
+        ("positive=[1]", "'positive' must be text, a number, true or false, not [1]", ""),
         ("predictions=./in", "'predictions' is the source", ""),
         ("evaluate.threshold=2", "'evaluate.threshold' must be less than or equal to 1", ""),
         ("positve=yes", "unknown key 'positve'", "did you mean 'positive'?"),
@@ -129,3 +147,36 @@ def test_a_model_without_features_is_refused(problem):
 def test_an_empty_file_names_the_keys_of_a_training_job(problem):
     """Not those of a scoring job."""
     assert "a job has source, label and model" in problem("")
+
+
+@pytest.mark.parametrize("text", ["a", "ü b.c", " ", "a/b", "a:b", ".", "..", "..a", ".a", "v1"])
+def test_a_registered_model_is_named_as_mlflow_wants_it(text):
+    """Its own check refuses the same names."""
+    assert accepted(_validate_model_name, text) == accepted(registrable, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "ü-1_b", "a b", "a.b", "v12", "V1", "v", "v1a", "LATEST", "12", "a" * 256]
+)
+def test_an_alias_is_written_as_mlflow_wants_it(text):
+    """Its own two checks refuse the same ones."""
+
+    def theirs(alias):
+        _validate_model_alias_name(alias)
+        _validate_model_alias_name_reserved(alias)
+
+    assert accepted(theirs, text) == accepted(movable, text)
+
+
+def accepted(check, text):
+    try:
+        check(text)
+    except (ValueError, MlflowException):
+        return False
+    return True
+
+
+def test_a_password_of_a_source_is_not_told():
+    """Neither in a line of progress nor among the params that are logged."""
+    source = ParquetSource(format="parquet", path="https://me:secret@host/in")
+    assert describe(source) == "parquet https://me:***@host/in"

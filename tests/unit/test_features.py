@@ -22,6 +22,8 @@ import sparkml.features
 from sparkml.arrow import to_arrow_type
 from sparkml.errors import InputError
 from sparkml.features import FEATURES, dates, geo, hashing, numbers
+from sparkml.features.dates import hour_sin
+from sparkml.features.hashing import hashed_bag_of_words
 from tests.odd_values import INF, NAN, ODD, bits, odd_table
 
 MODULES = [m.name for m in pkgutil.iter_modules(sparkml.features.__path__, "sparkml.features.")]
@@ -229,3 +231,17 @@ def test_an_option_that_makes_no_sense_is_an_error(call, said):
     """And says what to write."""
     with pytest.raises(InputError, match=f"{said}.*fix: .*=>"):
         call()
+
+
+def test_hours_are_the_same_in_every_unit():
+    """pandas gives nanoseconds, Spark microseconds, also before 1970."""
+    for told in ("1969-12-31T06:30", "2024-05-06T06:30"):
+        for unit in ("s", "ms", "us", "ns"):
+            time = pa.array(np.array([told], "M8[s]")).cast(pa.timestamp(unit, "UTC"))
+            assert [1.0] == hour_sin(time).to_pylist(), (told, unit)
+
+
+def test_bags_that_would_not_fit_into_a_worker_are_refused():
+    """Before any memory is taken; the fix names Spark's own setting."""
+    with pytest.raises(InputError, match="maxRecordsPerBatch"):
+        hashed_bag_of_words(pa.array(["a"] * 65_536), width=2**15)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 
+import catboost
 import cloudpickle
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import BaggingRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from sparkml.errors import ConfigError
@@ -206,3 +209,21 @@ def test_pickles_of_many_objects_and_of_functions_are_whole():
     assert 3 == back[1](2)
     spelt = {"x" * 3: 1, "a": ["xxx", "".join(["x"] * 3)]}
     assert pickled(spelt) == pickled({"xxx": 1, "a": ["xxx", "xxx"]})
+
+
+@pytest.mark.parametrize("chosen", [{}, {"thread_count": 2, "allow_writing_files": True}])
+def test_catboost_gets_the_process_s_threads_and_writes_no_files(chosen, tmp_path, monkeypatch):
+    """It takes every core and writes beside the worker by itself; what is chosen stays."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.chdir(tmp_path)
+
+    def estimator():
+        return make_pipeline(
+            StandardScaler(), catboost.CatBoostRegressor(iterations=3, verbose=0, **chosen)
+        )
+
+    made = fit_key(labelled(50), recipe(estimator=estimator, params={}))
+    params = cloudpickle.loads(made.model)[-1].get_params()
+    expected = chosen or {"thread_count": 1, "allow_writing_files": False}
+    assert expected == {name: params[name] for name in expected}
+    assert bool(chosen) == (tmp_path / "catboost_info").exists()

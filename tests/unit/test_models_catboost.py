@@ -219,3 +219,15 @@ def test_what_it_does_not_take_is_refused(mixed):
         read_spec(path, model_config={"a": 1})
     with pytest.raises(SignatureError, match="did you mean 'probability'"):
         read_spec(path, outputs=("probabilty",))
+
+
+def test_a_boolean_category_is_declared_bool(tmp_path):
+    """CatBoost knows it as `1` and `0`: a cast to text would make values that it has not seen."""
+    frame = FRAME.assign(owner=RNG.random(len(FRAME)) > 0.5)
+    target = frame["age"] + 3 * frame["owner"]
+    model = catboost.CatBoostRegressor(cat_features=["owner"], **QUIET).fit(frame, target)
+    doubles = [Field(name=n, type="double") for n in FRAME]
+    given = Signature(inputs=(*doubles, Field(name="owner", type="bool")))
+    spec = read_spec(stored(model, tmp_path), signature=given)
+    batch = pa.RecordBatch.from_pandas(frame.head(24), preserve_index=False)
+    check_scorer(load_scorer(spec), batch, expected={"prediction": model.predict(frame.head(24))})

@@ -6,6 +6,7 @@ import pickle
 import warnings
 
 import catboost
+import joblib
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from sklearn import (
     tree,
 )
 
-from sparkml import load_scorer
+from sparkml import load_scorer, read_spec
 from sparkml.arrow import struct_type, to_arrow_type
 from sparkml.errors import SignatureError
 from sparkml.models.results import as_column
@@ -259,3 +260,21 @@ def test_a_spec_with_the_names_of_thirty_features_stays_small(tmp_path):
     packed = pickle.dumps(spec)
     assert len(packed) < 4096
     assert pickle.loads(packed) == spec
+
+
+@pytest.mark.parametrize("name", ["expected_value", "A"])
+@pytest.mark.parametrize("booster", [False, True])
+def test_contributions_whose_fields_have_one_name_are_refused(booster, name, tmp_path):
+    """A struct of them could not be read in Spark; the other outputs are as ever."""
+    frame = FRAME.rename(columns={"b c": "b", "d": name})
+    uri = str(tmp_path / "model.joblib")
+    joblib.dump(linear_model.LinearRegression().fit(frame, SIGN), uri)
+    given = Signature(inputs=tuple(Field(name=n, type="double") for n in frame))
+    if booster:
+        rows = lightgbm.Dataset(frame, SIGN)
+        uri = str(tmp_path / "model.txt")
+        lightgbm.train({"verbose": -1, "num_threads": 1}, rows, 2).save_model(uri)
+    with pytest.raises(SignatureError, match=f"'{name}' have one name to Spark.*'contributions'"):
+        read_spec(uri, signature=given, outputs=("contributions",))
+    asked = "margin" if booster else "prediction"
+    assert [asked] == list(types(read_spec(uri, signature=given, outputs=(asked,))))

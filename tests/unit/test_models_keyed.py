@@ -460,3 +460,16 @@ def test_a_narrower_key_column_is_cast_and_the_order_of_columns_is_irrelevant(tm
     got = load_scorer(read_spec(str(write(tmp_path / "m", models))))(narrow)
 
     assert by_hand(models, batch) == got.column(0).to_pylist()
+
+
+def test_the_reason_is_written_once_for_each_key(tmp_path):
+    """Rows of one unknown key share one text, whichever others stand between them."""
+    folder = write(tmp_path / "m", {**trees(1), (7,): "TOO_FEW_ROWS"})
+    predictor = open_predictor(read_spec(str(folder), params={"unknown_key": "quarantine"}))
+
+    told = predictor.refuse(rows([99, 7, 1, 99, 98, 7]))
+
+    assert [0, 1, 3, 4, 5] == list(told)
+    assert told[0] is told[3]
+    assert told[1] is told[5]
+    assert "no model for store=98" == told[4]

@@ -136,6 +136,45 @@ def test_an_ordered_category_is_refused_because_nobody_tells_its_column(tmp_path
         read_spec(path)
 
 
+def codes_of_two(rows=400):
+    rng = np.random.default_rng(2)
+    return rng.choice([10, 20, 30, 40], rows), rng.choice([0, 1, 2, 3], rows)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_categories_that_may_be_another_column_s_are_refused(ordered, tmp_path):
+    """One list and one listed column, of the same codes: but `zip` has the list, `shop` is listed.
+
+    With other codes in `shop` it is plain that they do not belong together.
+    """
+    zips, shops = codes_of_two()
+    for codes, said in ((shops, "'zip' may be a number or the codes"), (shops + 1, "other codes")):
+        frame = pd.DataFrame({"zip": pd.Categorical(zips, ordered=ordered), "shop": codes})
+        rows = lightgbm.Dataset(frame, zips + shops, categorical_feature=["shop"])
+        path = stored(lightgbm.train({**QUIET, "min_data_per_group": 1}, rows, 4), tmp_path)
+        with pytest.raises(ModelUnreadable, match=said):
+            read_spec(path)
+
+
+def test_categories_beside_a_column_of_whole_numbers_are_known(tmp_path):
+    """Numbers of another range than the codes' leave no doubt."""
+    zips, shops = codes_of_two()
+    frame = pd.DataFrame({"zip": pd.Categorical(zips), "rooms": shops + 1})
+    booster = trained("regression", zips + shops, frame, min_data_per_group=1)
+    batch = pa.RecordBatch.from_pydict({"zip": zips[:24], "rooms": shops[:24] + 1})
+    scorer = load_scorer(read_spec(stored(booster, tmp_path)))
+    check_scorer(scorer, batch, expected={"prediction": booster.predict(frame.head(24))})
+
+
+def test_categories_of_several_types_are_refused(tmp_path):
+    """No column can hold a number and a text."""
+    mixed = np.array([1, "a"], dtype=object)[SIGN]
+    frame = FRAME.assign(kind=pd.Categorical(mixed))
+    path = stored(trained("regression", SIGN, frame), tmp_path)
+    with pytest.raises(ModelUnreadable, match="of several types"):
+        read_spec(path)
+
+
 def test_a_model_without_names_takes_one_vector(tmp_path):
     """`Column_0`, … are LightGBM's own names for a matrix; columns by position work as well."""
     booster = trained("regression", SIGN, FRAME.to_numpy())
@@ -186,6 +225,18 @@ def test_mlflow_s_wrapper_gives_its_labels(form, tmp_path):
     else:
         with pytest.raises(UntrustedModel, match="pickle"):
             read_spec(uri, trust="never")
+
+
+@pytest.mark.parametrize("objective", ["binary", "multiclass"])
+def test_a_regressor_gives_numbers_whatever_its_objective(objective, tmp_path):
+    """The wrapper's class decides, not the objective: what its own `predict` gives."""
+    several = {"num_class": 3} if objective == "multiclass" else {}
+    model = lightgbm.LGBMRegressor(objective=objective, n_estimators=4, **QUIET, **several)
+    model.fit(FRAME, THIRDS if several else SIGN)
+    mlflow.lightgbm.save_model(model, tmp_path / "m", serialization_format="pickle", **PINNED)
+    spec = read_spec(str(tmp_path / "m"))
+    assert types(spec) == {"prediction": "list<double>" if several else "double"}
+    check_scorer(load_scorer(spec), BATCH, expected={"prediction": model.predict(FRAME.head(24))})
 
 
 class Doubled(lightgbm.LGBMRegressor):
@@ -266,6 +317,33 @@ def damaged(text: str) -> dict[str, str]:
         "a child outside": text.replace(child, "left_child=" + "99 " * child.count(" ") + "99", 1),
         "newer": text.replace("version=v4", "version=v9", 1),
     }
+
+
+def line(text, name):
+    return next(line for line in text.splitlines() if line.startswith(name + "="))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("left_child", lambda _: "0", "no tree"),
+        ("right_child", lambda given: given.split()[-1], "no tree"),
+        ("cat_boundaries", lambda _: "900000000", "do not part"),
+        ("num_cat", lambda given: str(int(given) + 1), "do not part"),
+        ("threshold", lambda _: "99", "categories that there are not"),
+    ],
+)
+def test_a_tree_that_is_none_is_refused(name, value, said, tmp_path):
+    """The library would go round in it for ever, or read beyond its end."""
+    frame = with_categories()
+    target = frame["city"].cat.codes + frame["class"].astype(int)
+    booster = trained("regression", target, frame, rounds=1, min_data_per_group=1, cat_smooth=0)
+    text = booster.model_to_string()
+    given = line(text, name).partition("=")[2]
+    many = " ".join([value(given)] * len(given.split()))
+    (tmp_path / "model.txt").write_text(text.replace(f"{name}={given}", f"{name}={many}", 1))
+    with pytest.raises(ModelUnreadable, match=said):
+        read_spec(str(tmp_path / "model.txt"))
 
 
 @pytest.mark.parametrize("how", damaged("leaf_value=1 2\nleft_child=1\n\nTree="))

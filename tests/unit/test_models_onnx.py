@@ -482,3 +482,32 @@ def test_mlflow_s_model_brings_shape_and_columns(tmp_path):
     (folder / "MLmodel").write_text(yaml.safe_dump({"flavors": {"onnx": {}}}))
     with pytest.raises(ModelUnreadable, match="names no 'data'"):
         read_spec(str(folder))
+
+
+@pytest.mark.parametrize("kind", [FLOAT, DOUBLE])
+@pytest.mark.parametrize("shape", [["N", 1], ["N", 3], [4, 3], ["N", 2, 2]])
+def test_a_graph_of_the_rows_together_is_refused(kind, shape, save):
+    """Less the batch's mean, a row's numbers depend on the rows beside it."""
+    nodes = [node("ReduceMean", "x", "mean", axes=[0], keepdims=1), node("Sub", "x mean", "y")]
+    model = graph(nodes, {"x": (kind, shape)}, {"y": (kind, shape)})
+    model.opset_import[0].version = 17  # the axes became an input after it
+    with pytest.raises(ContractViolation, match="results would depend on the batch"):
+        read_spec(save(model))
+
+
+def test_a_graph_for_one_row_at_a_time_may_do_so(save):
+    """There is never a row beside it."""
+    nodes = [node("ReduceMean", "x", "mean", axes=[0], keepdims=1), node("Sub", "x mean", "y")]
+    model = graph(nodes, {"x": (FLOAT, [1, 2])}, {"y": (FLOAT, [1, 2])})
+    model.opset_import[0].version = 17
+    assert read_spec(save(model)).flavor == "onnx"
+
+
+def test_a_graph_that_gives_nothing_finite_is_not_judged(save):
+    """The logarithm of less than nothing says nothing of the batch."""
+    model = graph(
+        [node("Neg", "x", "z"), node("Log", "z", "y")],
+        {"x": (FLOAT, ["N", 2])},
+        {"y": (FLOAT, ["N", 2])},
+    )
+    assert read_spec(save(model)).flavor == "onnx"

@@ -9,6 +9,7 @@ import re
 import warnings
 from pathlib import Path
 
+import catboost
 import joblib
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from sparkml.errors import (
 )
 from sparkml.models.environment import EnvironmentWarning
 from sparkml.models.read import open_predictor, read_spec
+from sparkml.models.sklearn_graph import is_catboost, parts_of
 from sparkml.models.sklearn_labels import ARGMAX, ONE_PASS, both_of, public_name
 from sparkml.spec import Field, NullPolicy, Signature
 
@@ -364,3 +366,22 @@ def test_params_belong_to_pyfunc(save):
         read_spec(path, params={"a": 1})
     with pytest.raises(ConfigError, match="takes no model_config"):
         read_spec(path, model_config={"a": 1})
+
+
+def test_catboost_in_a_pipeline_scores_with_the_process_s_threads(save, monkeypatch):
+    """It would take every core; nested in a meta-estimator too, which asks a method's name."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    quiet = {"iterations": 4, "verbose": 0, "thread_count": 1, "allow_writing_files": False}
+    inner = catboost.CatBoostClassifier(**quiet)
+    stacked = ensemble.StackingClassifier([("cat", inner)], catboost.CatBoostClassifier(**quiet))
+    model = pipeline.make_pipeline(preprocessing.StandardScaler(), stacked).fit(X, Y > 0)
+    predictor = open_predictor(read_spec(save(model)))
+    asked = []
+    for part in parts_of(predictor._model.estimator):
+        if is_catboost(part) and part.is_fitted():
+            asked += [part.predict.keywords, part.predict_proba.keywords]
+    assert [{"thread_count": 1}] * 4 == asked
+    batch = pa.RecordBatch.from_pydict({"features": pa.array(X.tolist())})
+    prediction, probability = predictor.predict(batch)
+    assert model.predict(X).ravel().tolist() == prediction.to_pylist()
+    assert model.predict_proba(X).tolist() == probability.to_pylist()

@@ -244,3 +244,71 @@ def test_it_takes_neither_params_nor_model_config(tmp_path):
         read_spec(path, model_config={"a": 1}, environment="ignore")
     with pytest.raises(SparkMLError, match="does not read"):
         read_spec(path, flavor="sklearn", environment="ignore")
+
+
+@pytest.mark.parametrize("uid", ["x/../../../outside", "..", "a/b", "a\\b", "{a,b}", "*", ""])
+def test_a_stage_s_name_cannot_lead_out_of_the_model(tmp_path, uid):
+    """The digest covers the model's folder alone; Hadoop reads globs in paths."""
+    path = stage(tmp_path / "m", "org.apache.spark.ml.PipelineModel", "p", {"stageUids": [uid]})
+    (tmp_path / "m" / "stages" / "0_x").mkdir(parents=True)
+    name, own, params, data, defaults = logistic()
+    stage(tmp_path / "outside", name, own, params, data, defaults)
+
+    with pytest.raises(UntrustedModel, match="leads to another folder"):
+        read_spec(path, trust="never", environment="ignore")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "org.apache.spark.ml.evil.Klass",
+        "pyspark.ml.util.Thing",
+        "pyspark.ml.feature.evil.Klass",
+        "pyspark.ml.feature.",
+        "org.apache.spark.ml.feature.x",
+    ],
+)
+def test_only_the_packages_of_spark_s_own_stages_count(tmp_path, name):
+    """A prefix is not enough: PySpark imports the module that is named."""
+    with pytest.raises(UnsupportedFlavor, match="not Spark's own"):
+        read_spec(stage(tmp_path / "m", name, "u", {}), environment="ignore")
+
+
+@pytest.mark.parametrize(
+    "evil", ["evil.module.Klass", f"{FEATURE}SQLTransformer", "org.apache.spark.ml.PipelineModel"]
+)
+@pytest.mark.parametrize("place", ["classifier", "model_0", "classifier/classifier"])
+def test_what_one_vs_rest_holds_is_looked_at_too(tmp_path, evil, place):
+    """Spark imports the classes that are named there; only its own classifiers may stand there."""
+    columns = {"featuresCol": "features", "predictionCol": "prediction"}
+    package = "org.apache.spark.ml.classification."
+    path = stage(
+        tmp_path / "m", f"{package}OneVsRestModel", "o", columns, numClasses=2, numFeatures=3
+    )
+    for inner in ("classifier", "model_0", "model_1"):
+        stage(tmp_path / "m" / inner, LOGISTIC, inner, {}, numFeatures=3)
+    read_spec(path, trust="never", environment="ignore")
+    where = tmp_path / "m" / place / "metadata" / "part-00000-x-c000.txt"
+    if where.exists():
+        where.write_text(where.read_text().replace(LOGISTIC, evil))
+    else:
+        stage(where.parent.parent, evil, "e", {})
+
+    with pytest.raises(UnsupportedFlavor, match=r"no classifier of Spark's own"):
+        read_spec(path, trust="never", environment="ignore")
+
+
+def test_the_metadata_is_one_line_whatever_its_file_is_called(tmp_path):
+    """Spark takes the first line of all files there, so a second one could be another class."""
+    path = bank(tmp_path / "m")
+    (tmp_path / "m" / "metadata" / "a").write_text("{}")
+
+    with pytest.raises(ModelUnreadable, match="not what Spark ML writes"):
+        read_spec(path, environment="ignore")
+
+
+def test_a_search_without_its_best_model_is_refused(tmp_path):
+    """Its reader would import the classes of the other models in it."""
+    name = "pyspark.ml.tuning.CrossValidatorModel"
+    with pytest.raises(UnsupportedFlavor, match="holds no bestModel"):
+        read_spec(stage(tmp_path / "m", name, "cv", {}), environment="ignore")

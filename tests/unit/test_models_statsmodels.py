@@ -13,11 +13,13 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 import yaml
+from statsmodels.gam.api import BSplines, GLMGam
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 from sparkml import load_scorer
 from sparkml.errors import (
     ConfigError,
+    ContractViolation,
     ExtraMissing,
     ModelUnreadable,
     SignatureError,
@@ -269,3 +271,23 @@ def test_mlflow_s_model_is_read_without_mlflow(tmp_path):
     scored = load_scorer(spec)(batch_of(rows))
     expected = results.predict(sm.add_constant(rows))
     np.testing.assert_allclose(scored["prediction"].to_numpy(), expected, rtol=THROUGH_BLAS)
+
+
+@pytest.mark.parametrize("formula", ["spent ~ I(age - age.mean())", "spent ~ I(age / max(age))"])
+def test_a_formula_of_the_rows_together_is_refused(formula, save):
+    """It gives a row other numbers when others are beside it."""
+    with pytest.raises(ContractViolation, match="results would depend on the batch"):
+        read_spec(save(smf.ols(formula, TABLE).fit()))
+
+
+@pytest.mark.parametrize("formula", ["center(age)", "bs(age, df=4)", "np.log(age)", "C(job) * age"])
+def test_a_formula_that_remembers_its_training_rows_is_not(formula, save):
+    """Stateful transforms use the numbers of the fit."""
+    assert read_spec(save(smf.ols(f"spent ~ {formula}", TABLE).fit())).flavor == "statsmodels"
+
+
+def test_smoothers_are_refused(save):
+    """A GLMGam takes their values beside the columns, which no table has."""
+    smoother = BSplines(TABLE[["age"]], df=[5], degree=[3])
+    with pytest.raises(ModelUnreadable, match="GLMGam takes a second set of columns"):
+        read_spec(save(GLMGam(TABLE["spent"], smoother=smoother).fit()))

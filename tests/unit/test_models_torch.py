@@ -10,7 +10,13 @@ import pytest
 import yaml
 
 from sparkml import load_scorer
-from sparkml.errors import ConfigError, ExtraMissing, ModelUnreadable, UntrustedModel
+from sparkml.errors import (
+    ConfigError,
+    ExtraMissing,
+    ModelUnreadable,
+    SignatureError,
+    UntrustedModel,
+)
 from sparkml.models.read import read_spec
 from sparkml.spec import Field, Signature
 from sparkml.testing import check_scorer
@@ -85,9 +91,38 @@ def test_weights_that_are_pickled_need_trust_and_safetensors_do_not(saved, monke
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ExtraMissing):
         read_spec(str(saved["pipe"]), trust="never")
-    (saved["pipe"] / "model" / "pytorch_model.bin").write_bytes(b"not read")
-    with pytest.raises(UntrustedModel, match=r"pytorch_model\.bin is a pickle"):
-        read_spec(str(saved["pipe"]), trust="never")
+    for name in ("model/pytorch_model.bin", "components/parts/tf.ckpt", "model/w-00001-of-2.pth"):
+        (saved["pipe"] / name).parent.mkdir(parents=True, exist_ok=True)
+        (saved["pipe"] / name).write_bytes(b"not read")
+        with pytest.raises(UntrustedModel, match=f"{name} may be a pickle"):
+            read_spec(str(saved["pipe"]), trust="never")
+        (saved["pipe"] / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"dtype": "flot32"}, "'flot32' is no type of a tensor"),
+        ({"dtype": "U3"}, "'U3' is no type of a tensor"),
+        ({"shape": "3x2"}, "'3x2' is no shape"),
+    ],
+)
+def test_a_shape_or_a_type_that_is_none_is_refused(torch, config, said, saved):
+    """Before the file is opened."""
+    with pytest.raises(ConfigError, match=said):
+        read_spec(str(saved["module"]), model_config=config, signature=INPUTS)
+
+
+def test_a_shape_must_be_as_wide_as_the_columns(torch, tmp_path):
+    """With and without declared outputs; a size of -1 is torch's own affair."""
+    folder = described(tmp_path / "m", pytorch={"model_data": "data"})
+    (folder / "data").mkdir()
+    torch.save(torch.nn.Flatten(), folder / "data" / "model.pth")
+    outputs = (Field(name="y", type="list<float>"),)
+    for signature in (INPUTS, Signature(inputs=INPUTS.inputs, outputs=outputs)):
+        with pytest.raises(SignatureError, match=r"\[2, 2\] takes 4 values a row.*have 3"):
+            read_spec(str(folder), signature=signature, model_config={"shape": [2, 2]})
+        read_spec(str(folder), signature=signature, model_config={"shape": [-1, 1]})
 
 
 @pytest.mark.parametrize("kind", ["script", "module", "pipe"])
@@ -163,7 +198,7 @@ def test_a_pipeline_labels_texts(torch, tmp_path):
     )  # fmt: skip
     model = transformers.BertForSequenceClassification(config).eval()
     model.save_pretrained(folder / "model")
-    spec = read_spec(str(folder))
+    spec = read_spec(str(folder), trust="never")
 
     texts = ["good day", "bad day", "good", "bad bad bad day", "day"]
     native = transformers.pipeline("text-classification", model=model, tokenizer=tokenizer)(texts)

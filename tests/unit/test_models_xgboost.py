@@ -244,6 +244,20 @@ def test_mlflow_s_wrapper_gives_the_wrapper_s_classes(tmp_path):
     check_scorer(load_scorer(spec), BATCH, expected=expected)
 
 
+@pytest.mark.parametrize("mlflow_s", [False, True])
+@pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob", "multi:softmax"])
+def test_a_regressor_gives_numbers_whatever_its_objective(objective, mlflow_s, tmp_path):
+    """The wrapper's class decides, which the file tells as well: what its own `predict` gives."""
+    several = {} if objective.startswith("binary") else {"num_class": 3}
+    model = xgboost.XGBRegressor(objective=objective, n_estimators=4, n_jobs=1, **several)
+    model.fit(FRAME, THIRDS if several else SIGN)
+    if mlflow_s:
+        mlflow.xgboost.save_model(model, tmp_path / "m", **PINNED)
+    spec = read_spec(str(tmp_path / "m") if mlflow_s else stored(model, tmp_path))
+    assert list(types(spec)) == ["prediction"]
+    check_scorer(load_scorer(spec), BATCH, expected={"prediction": model.predict(ROWS)})
+
+
 def test_extras_of_several_classes_are_lists_in_their_order(tmp_path):
     """Margins, leaves of each tree, and a struct of SHAP values a class."""
     booster = trained("multi:softprob", THIRDS, num_class=3)
@@ -293,6 +307,30 @@ def test_half_a_file_is_refused(suffix, tmp_path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ModelUnreadable, match="XGBoost cannot read the file"):
         read_spec(str(path))
+
+
+@pytest.mark.parametrize("suffix", ["json", "ubj"])
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("left_children", 0, "leads out of the tree"),
+        ("right_children", 90_000_000, "leads out of the tree"),
+        ("left_children", 2, "have one child"),
+        ("split_indices", 3, "a feature that there is not"),
+    ],
+)
+def test_a_tree_that_is_none_is_refused(name, value, said, suffix, tmp_path):
+    """The library would go round in it for ever, or end the process."""
+    model = json.loads(trained("binary:logistic", SIGN).save_raw("json"))
+    model["learner"]["gradient_booster"]["model"]["trees"][0][name][0] = value
+    text = json.dumps(model, separators=(",", ":"))
+    (tmp_path / "model.json").write_text(text)
+    if suffix == "ubj":
+        booster = xgboost.Booster(model_file=tmp_path / "model.json")
+        (tmp_path / "model.json").unlink()
+        booster.save_model(tmp_path / "model.ubj")
+    with pytest.raises(ModelUnreadable, match=said):
+        read_spec(str(tmp_path / f"model.{suffix}"))
 
 
 def test_a_file_of_a_newer_xgboost_is_refused_with_the_version(tmp_path):

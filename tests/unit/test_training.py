@@ -9,7 +9,7 @@ from sklearn import metrics as theirs
 from sklearn.calibration import calibration_curve
 
 from sparkml.errors import ConfigError, InputError
-from sparkml.training.estimators import gradient_boosting, logistic_regression, unfitted
+from sparkml.training.estimators import gradient_boosting, logistic_regression, seeded, unfitted
 from sparkml.training.metrics import calibration, evaluate
 from sparkml.training.plots import MOST_POINTS, PLOTS, SIZE_PX, draw_all
 
@@ -161,3 +161,39 @@ def test_what_makes_no_classifier_is_refused(name, params, what, fix):
     assert what in caught.value.what
     assert f"model.estimator: {name}" == caught.value.where
     assert fix in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("def churn(:", "SyntaxError"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+    ],
+)
+def test_a_module_that_raises_is_named(tmp_path, monkeypatch, text, what):
+    """Whatever it raises: the key, the module, what it said."""
+    name = f"broken_{what[:6].lower()}"
+    (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ConfigError) as caught:
+        unfitted(f"{name}:churn", {})
+
+    assert f"it cannot be imported: {what}" in caught.value.what
+    assert f"model.estimator: {name}:churn" == caught.value.where
+
+
+def test_a_seeded_pipeline_fits_the_same_again():
+    """Early stopping draws its rows with the seed; one that the params set is left alone."""
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame({"size": rng.random(300)})
+    y = x["size"] + rng.random(300) > 1
+
+    def chances(seed):
+        model = seeded(gradient_boosting(early_stopping=True), seed)
+        return model.fit(x, y).predict_proba(x)[:, 1]
+
+    np.testing.assert_array_equal(chances(3), chances(3))
+    assert (chances(3) != chances(4)).any()
+    assert seeded(gradient_boosting(random_state=5), 3)[-1].random_state == 5
