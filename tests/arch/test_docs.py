@@ -251,7 +251,8 @@ def test_a_notebook_runs_as_a_script(file, workplace):
 def test_a_notebook_becomes_an_ipynb(file, tmp_path):
     """Text cells and code cells, as many as the file marks."""
     made = tmp_path / f"{file.stem}.ipynb"
-    subprocess.run(["jupytext", "--quiet", "--to", "ipynb", "-o", made, file], check=True)
+    jupytext = Path(sys.executable).with_name("jupytext")
+    subprocess.run([jupytext, "--quiet", "--to", "ipynb", "-o", made, file], check=True)
 
     cells = json.loads(made.read_text())["cells"]
     assert {"markdown", "code"} == {cell["cell_type"] for cell in cells}
