@@ -278,11 +278,10 @@ def registry(pipe, tmp_path_factory):
     uri = f"sqlite:///{home}/mlflow.db"
     x = table(60)
     linear = LinearRegression().fit(x, x["a"])
-    before = mlflow.get_tracking_uri()
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")  # how MLflow logs a model is not what is tested
         patch.setenv("MLFLOW_DFS_TMP", str(home / "dfs"))
-        mlflow.set_tracking_uri(uri)
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
         number = mlflow.create_experiment("e", artifact_location=(home / "artifacts").as_uri())
         with mlflow.start_run(experiment_id=number):
             mlflow.spark.log_model(pipe[0], artifact_path="pipe", registered_model_name="pipe")
@@ -292,7 +291,6 @@ def registry(pipe, tmp_path_factory):
                 signature=infer_signature(x, linear.predict(x)),
                 registered_model_name="linear",
             )
-        mlflow.set_tracking_uri(before)
     return uri, linear
 
 
