@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkml.arrow import matrix, to_arrow_type
-from sparkml.errors import ConfigError, SignatureError, did_you_mean
+from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
-from sparkml.models.extra_outputs import check_fields, extra_field
+from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
 from sparkml.models.results import as_column
 from sparkml.models.sklearn_signature import (
     PREDICTION,
@@ -177,12 +177,7 @@ class BoostedPredictor:
         known = [*usual, *model.booster.extras]
         for name, dtype in self._outputs.items():
             check_fields(name, dtype)
-            if name not in known:
-                raise SignatureError(
-                    f"the model has no output '{name}'",
-                    where=model.where,
-                    fix=did_you_mean(name, known),
-                )
+        check_outputs(self._outputs, known, where=model.where)
         self._convert = model.converter(signature.inputs)
 
     @cached_property

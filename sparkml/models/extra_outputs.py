@@ -17,18 +17,32 @@ import numpy as np
 import pyarrow as pa
 
 from sparkml.arrow import struct_type
-from sparkml.errors import SignatureError
+from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import is_list
 from sparkml.spec import Field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     Extras = Mapping[str, Callable[[Any], Any]]
     """Output → a function from the model's own `X` to an array with a row for each of its rows."""
 
 MARGIN, LEAF, CONTRIBUTIONS = "margin", "leaf", "contributions"
 EXPECTED_VALUE = "expected_value"
+
+
+def check_outputs(wanted: Iterable[str], known: Iterable[str], *, where: str) -> None:
+    """Refuse outputs that a model does not have.
+
+    Raises:
+        SignatureError: `known`, what it has, lacks one of `wanted`.
+    """
+    offered = list(known)
+    for name in wanted:
+        if name not in offered:
+            raise SignatureError(
+                f"the model has no output '{name}'", where=where, fix=did_you_mean(name, offered)
+            )
 
 
 def extra_field(name: str, values: Any, features: Sequence[str]) -> Field:

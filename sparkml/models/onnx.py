@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from sparkml.arrow import to_arrow_type
-from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, did_you_mean
+from sparkml.errors import ConfigError, ModelUnreadable, did_you_mean
 from sparkml.models.batch_free import check_batch_free, two_rows
+from sparkml.models.extra_outputs import check_outputs
 from sparkml.models.mlmodel import inside
 from sparkml.models.onnx_feeds import Feeds
 from sparkml.models.onnx_session import check_config, open_session
@@ -256,13 +257,7 @@ def _wanted(names: Sequence[str], model: OnnxModel) -> list[str]:
     own = [port.name for port in model.results]
     if len(names) == len(own) and not {*names} & {*model.names}:
         return own
-    for name in names:
-        if name not in model.names:
-            raise SignatureError(
-                f"the model has no output '{name}'",
-                where=model.where,
-                fix=did_you_mean(name, model.names),
-            )
+    check_outputs(names, model.names, where=model.where)
     return [own[model.names.index(name)] for name in names]
 
 

@@ -17,6 +17,7 @@ from sparkml.models import FLAVORS, FlavorRow
 from sparkml.models.artifact import cached_folder, fetch
 from sparkml.models.digest import digest_of
 from sparkml.models.environment import check_environment, environment_differences
+from sparkml.models.extra_outputs import check_outputs
 from sparkml.models.mlmodel import MLmodel, read_mlmodel
 from sparkml.models.null_policy import null_policies
 from sparkml.models.trust import check_trust
@@ -211,11 +212,7 @@ def decide(
 
 def _picked(wanted: Sequence[str], offered: tuple[Field, ...], where: str) -> tuple[Field, ...]:
     known = {field.name: field for field in offered}
-    for name in wanted:
-        if name not in known:
-            raise SignatureError(
-                f"the model has no output '{name}'", where=where, fix=did_you_mean(name, known)
-            )
+    check_outputs(wanted, known, where=where)
     if len(set(wanted)) < len(wanted):
         raise SignatureError(
             f"an output is named twice: {', '.join(wanted)}", where=where, fix="name it once"

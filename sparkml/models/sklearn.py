@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from sparkml.arrow import matrix, to_arrow_type
-from sparkml.errors import ConfigError, SignatureError, did_you_mean
+from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
-from sparkml.models.extra_outputs import check_fields, extra_field
+from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
 from sparkml.models.frames import frame, objects
 from sparkml.models.results import as_column, as_nested
 from sparkml.models.sklearn_extras import extras_of, names_after
@@ -219,12 +219,7 @@ class SklearnPredictor:
         known = [*usual, *self._extras]
         for name, dtype in zip(self._names, self._types, strict=True):
             check_fields(name, dtype)
-            if name not in known:
-                raise SignatureError(
-                    f"the model has no output '{name}'",
-                    where=model.where,
-                    fix=did_you_mean(name, known),
-                )
+        check_outputs(self._names, known, where=model.where)
         self._features = model.features(signature.inputs)
         self._call = model.call(self._names)
 

@@ -15,7 +15,7 @@ from sparkml.errors import (
     UnsupportedFlavor,
     did_you_mean,
 )
-from sparkml.models.extra_outputs import LEAF, MARGIN
+from sparkml.models.extra_outputs import LEAF, MARGIN, check_outputs
 from sparkml.models.mlmodel import inside
 from sparkml.models.sklearn_signature import PREDICTION, PROBABILITY, line_to_write
 from sparkml.models.spark_ml_stages import Stage, chosen_folder, read_stages
@@ -187,13 +187,7 @@ class SparkMLModel:
                     where=where,
                     fix=did_you_mean(name, signature.names),
                 )
-        for output in signature.outputs:
-            if output.name not in self.columns:
-                raise SignatureError(
-                    f"the model has no output '{output.name}'",
-                    where=where,
-                    fix=did_you_mean(output.name, self.columns),
-                )
+        check_outputs([f.name for f in signature.outputs], self.columns, where=where)
         return SparkMLPredictor(self, signature)
 
     def width(self, given: Field) -> int | None:

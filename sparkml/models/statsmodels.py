@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from sparkml.arrow import matrix, to_arrow_type
-from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, did_you_mean
+from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.batch_free import check_batch_free, differing
+from sparkml.models.extra_outputs import check_outputs
 from sparkml.models.extras import need
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
@@ -190,13 +191,7 @@ class StatsmodelsPredictor:
         self._model = model
         self._outputs = [(f.name, to_arrow_type(f.type)) for f in signature.outputs]
         known = [PREDICTION, *(f.name for f in model.extras(signature.inputs))]
-        for name, _ in self._outputs:
-            if name not in known:
-                raise SignatureError(
-                    f"the model has no output '{name}'",
-                    where=model.where,
-                    fix=did_you_mean(name, known),
-                )
+        check_outputs([name for name, _ in self._outputs], known, where=model.where)
         self._beside = [n for n in model.beside if n in signature.names]
         if missing := [n for n in model.beside if n not in self._beside]:
             raise SignatureError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from threading import Thread
@@ -14,9 +13,9 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
 from sparkml.errors import ConfigError, did_you_mean
-from sparkml.spark.failures import FROM_SPARK, explained
+from sparkml.spark.failures import explained
 from sparkml.spark.progress import watched
-from sparkml.spark.report import recorded
+from sparkml.spark.report import recorded, stored_sample
 from sparkml.spark.score import check_names
 from sparkml.spark.session import job_session
 from sparkml.spark.sources import apply_steps, describe, read_source
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from sparkml.config import FeaturesConfig, Loaded
     from sparkml.spark.progress import Reporter
 
-SAMPLE_ROWS = 3
 OBSERVED_S = 60.0
 """How long the counts of a write that has ended may take to arrive."""
 
@@ -68,11 +66,7 @@ def run(loaded: Loaded[FeaturesConfig], *, report: Reporter) -> Computed:
     Raises:
         SparkMLError: with its code.
     """
-    config = loaded.config
-    try:
-        return recorded(config.result, lambda: _run(config, report))
-    finally:
-        report.close()
+    return recorded(_run, loaded.config, report)
 
 
 def _run(config: FeaturesConfig, report: Reporter) -> Computed:
@@ -93,7 +87,7 @@ def _run(config: FeaturesConfig, report: Reporter) -> Computed:
         rows = _observed(counts)
         if rows is None:
             return told(already_done=True)
-        return told(rows=rows, seconds=seconds, sample=_sample(writer))
+        return told(rows=rows, seconds=seconds, sample=stored_sample(writer.read))
 
 
 def _observed(counts: Observation) -> int | None:
@@ -129,10 +123,3 @@ def _chosen(df: DataFrame, config: FeaturesConfig) -> DataFrame:
                 fix=f"add a step: {{column: {name}, expr: …}}",
             )
     return df.select(*[column(name) for name in names])
-
-
-def _sample(writer: SparkWriter) -> list[dict[str, Any]]:
-    """A few stored rows; a table that cannot be shown is no failure of the run."""
-    with suppress(*FROM_SPARK):
-        return [r.asDict(recursive=True) for r in writer.read().limit(SAMPLE_ROWS).collect()]
-    return []

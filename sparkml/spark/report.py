@@ -12,13 +12,18 @@ from pyarrow import fs
 
 from sparkml.errors import SinkNotWritable, SparkMLError, masked
 from sparkml.files import open_address
-from sparkml.spark.failures import brief
+from sparkml.spark.failures import FROM_SPARK, brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pyspark.sql import DataFrame
+
     from sparkml.config import Loaded
+    from sparkml.spark.progress import Reporter
     from sparkml.spec import ModelSpec
+
+SAMPLE_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,22 +146,48 @@ class Told(Protocol):
         ...
 
 
+class Recording(Protocol):
+    """A job's configuration, as far as it says where the outcome is written down."""
+
+    @property
+    def result(self) -> str | None:
+        """The address of a JSON file, if any."""
+        ...
+
+
+Config = TypeVar("Config", bound=Recording)
 Ended = TypeVar("Ended", bound=Told)
 
 
-def recorded(address: str | None, story: Callable[[], Ended]) -> Ended:
-    """What `story` returns, written down where the config says, as is the error that it raises."""
-    # Said first, so that a place that cannot be written is known before anything is committed.
-    write_result(address, None)
+def recorded(story: Callable[[Config, Reporter], Ended], config: Config, report: Reporter) -> Ended:
+    """What a job's story returns, written down where its configuration says, as is its error.
+
+    The reporter is closed whether it ends well or not.
+    """
     try:
-        outcome = story()
-    except Exception as error:
-        told = error if isinstance(error, SparkMLError) else SparkMLError(brief(error))
-        with suppress(SinkNotWritable):  # the error itself is what matters now
-            write_result(address, told)
-        raise
-    write_result(address, outcome)
-    return outcome
+        # Said first, so that a place that cannot be written is known before anything is committed.
+        write_result(config.result, None)
+        try:
+            outcome = story(config, report)
+        except Exception as error:
+            told = error if isinstance(error, SparkMLError) else SparkMLError(brief(error))
+            with suppress(SinkNotWritable):  # the error itself is what matters now
+                write_result(config.result, told)
+            raise
+        write_result(config.result, outcome)
+        return outcome
+    finally:
+        report.close()
+
+
+def stored_sample(read: Callable[[], DataFrame]) -> list[dict[str, Any]]:
+    """A few stored rows, as the table gives them.
+
+    The run has ended by now: a table that cannot be shown is no failure of it.
+    """
+    with suppress(*FROM_SPARK):
+        return [row.asDict(recursive=True) for row in read().limit(SAMPLE_ROWS).collect()]
+    return []
 
 
 def write_result(address: str | None, result: Told | SparkMLError | None) -> None:

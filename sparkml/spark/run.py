@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import time
 import uuid
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparkml.errors import ConfigError, did_you_mean
 from sparkml.models.read import read_spec
-from sparkml.spark.failures import FROM_SPARK, explained
+from sparkml.spark.failures import explained
 from sparkml.spark.progress import watched
 from sparkml.spark.provenance import COLUMN, Provenance
-from sparkml.spark.report import Outcome, Plan, config_rows, model_rows, recorded
+from sparkml.spark.report import (
+    Outcome,
+    Plan,
+    config_rows,
+    model_rows,
+    recorded,
+    stored_sample,
+)
 from sparkml.spark.score import ScorePlan
 from sparkml.spark.session import job_session
 from sparkml.spark.ship import ship
@@ -29,10 +35,7 @@ if TYPE_CHECKING:
 
     from sparkml.config import JobConfig, Loaded
     from sparkml.spark.progress import Reporter
-    from sparkml.spark.sinks import OpenSink
     from sparkml.spec import ModelSpec
-
-SAMPLE_ROWS = 3
 
 
 def run(loaded: Loaded, *, report: Reporter) -> Outcome:
@@ -44,11 +47,7 @@ def run(loaded: Loaded, *, report: Reporter) -> Outcome:
         SparkMLError: with its code; nothing is committed then (but see the sinks that Spark's own
             writer fills).
     """
-    config = loaded.config
-    try:
-        return recorded(config.result, lambda: _run(config, report))
-    finally:
-        report.close()
+    return recorded(_run, loaded.config, report)
 
 
 def _run(config: JobConfig, report: Reporter) -> Outcome:
@@ -80,7 +79,8 @@ def _run(config: JobConfig, report: Reporter) -> Outcome:
             seconds=round(seconds, 3),
             table_version=written.table_version,
             files=written.files,
-            sample=_sample(sink),
+            # Without what is the same on each row.
+            sample=stored_sample(lambda: sink.read().drop(COLUMN)),
         )
 
 
@@ -119,17 +119,6 @@ def plan(loaded: Loaded) -> Plan:
             sink=sink.describe(),
             config=config_rows(loaded),
         )
-
-
-def _sample(sink: OpenSink) -> list[dict[str, Any]]:
-    """A few stored rows, as the table gives them, without what is the same on each.
-
-    The run has ended by now: a table that cannot be shown is no failure of it.
-    """
-    with suppress(*FROM_SPARK):
-        rows = sink.read().drop(COLUMN).limit(SAMPLE_ROWS).collect()
-        return [row.asDict(recursive=True) for row in rows]
-    return []
 
 
 def resolve(config: JobConfig) -> tuple[ModelSpec, ...]:

@@ -23,7 +23,7 @@ from sparkml.spark.session import require_delta
 from sparkml.spark.spark_writer import SparkWriter
 from sparkml.spark.types import column, quoted
 from sparkml.spark.write import write_uncommitted
-from sparkml.spark.written import Written, absolute, check_quarantine
+from sparkml.spark.written import Written, absolute, app_id, check_quarantine
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -93,7 +93,7 @@ class _Delta:
             partition_by=sink.partition_by,
             on_schema_change=sink.schema_,
             column_mapping=sink.column_mapping,
-            app_id=f"sparkml:{sink.run_key or provenance.run_key}",
+            app_id=app_id(sink.run_key or provenance.run_key),
         )
 
     def describe(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from sparkml.spark.delta.root import check_permission
 from sparkml.spark.failures import FROM_SPARK, brief
 from sparkml.spark.session import require_delta
 from sparkml.spark.types import column, quoted
-from sparkml.spark.written import absolute
+from sparkml.spark.written import absolute, app_id
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
@@ -79,7 +79,7 @@ class SparkWriter:
         if not isinstance(sink, DeltaSink) or not sink.run_key or self._is_new:
             return False
         txn = DeltaTransaction(self._spark, sink.path)
-        return txn.done(_app_id(sink.run_key), TXN_VERSION)
+        return txn.done(app_id(sink.run_key), TXN_VERSION)
 
     def save(self, rows: DataFrame) -> None:
         """Write `rows`, which have the sink's schema, in one job."""
@@ -190,12 +190,8 @@ def _delta_options(sink: DeltaSink, schema: StructType, *, is_new: bool) -> dict
         parts = [predicate(name, str(value), schema) for name, value in sink.partition.items()]
         options["replaceWhere"] = " AND ".join(parts)
     if sink.run_key:
-        options |= {"txnAppId": _app_id(sink.run_key), "txnVersion": str(TXN_VERSION)}
+        options |= {"txnAppId": app_id(sink.run_key), "txnVersion": str(TXN_VERSION)}
     return options
-
-
-def _app_id(run_key: str) -> str:
-    return f"sparkml:{run_key}"
 
 
 def _flat(rows: DataFrame) -> DataFrame:

@@ -102,11 +102,7 @@ def run(loaded: Loaded[TrainConfig], *, report: Reporter) -> Trained:
     Raises:
         SparkMLError: with its code.
     """
-    config = loaded.config
-    try:
-        return recorded(config.result, lambda: _train(config, report))
-    finally:
-        report.close()
+    return recorded(_train, loaded.config, report)
 
 
 def _train(config: TrainConfig, report: Reporter) -> Trained:

@@ -30,11 +30,7 @@ def run(loaded: Loaded[TrainManyConfig], *, report: Reporter) -> Trained:
     Raises:
         SparkMLError: with its code; the folder is then as it was, unless the registry refused.
     """
-    config = loaded.config
-    try:
-        return recorded(config.result, lambda: _run(config, report))
-    finally:
-        report.close()
+    return recorded(_run, loaded.config, report)
 
 
 def _run(config: TrainManyConfig, report: Reporter) -> Trained:

@@ -38,3 +38,8 @@ def check_quarantine(written: Written, limit: float, *, where: str, fate: str) -
 def absolute(address: str) -> str:
     """A local path made absolute; an address with a scheme as it is."""
     return address if scheme_of(address) else str(Path(address).absolute())
+
+
+def app_id(run_key: str) -> str:
+    """The name under which Delta's log remembers a run."""
+    return f"sparkml:{run_key}"
