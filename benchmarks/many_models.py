@@ -56,7 +56,7 @@ def table_folder(home: Path, keys: int, rows: int) -> Path:
 
 def train_ours(df: DataFrame, folder: Path) -> None:
     """`train_many`: one artifact."""
-    from sparkml.spark.train_many import train_many
+    from sparkml.spark.training.train_many import train_many
 
     train_many(
         df,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sparkml.spark.score import score
     from sparkml.spark.session import build_session
     from sparkml.spark.sql import register_sql
-    from sparkml.spark.train_many import train_many
+    from sparkml.spark.training.train_many import train_many
     from sparkml.spark.udf import score_udf
     from sparkml.spec import Field, ModelSpec, Signature
 
@@ -40,7 +40,7 @@ _HOME = {
     "score": "sparkml.spark.score",
     "score_by_key": "sparkml.spark.keyed",
     "score_udf": "sparkml.spark.udf",
-    "train_many": "sparkml.spark.train_many",
+    "train_many": "sparkml.spark.training.train_many",
 }
 
 __all__ = [

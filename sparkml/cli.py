@@ -81,8 +81,8 @@ class Job:
 
 SCORE = Job(config="JobConfig", module="sparkml.spark.run")
 FEATURES = Job(config="FeaturesConfig", module="sparkml.spark.features_job")
-TRAIN = Job(config="TrainConfig", module="sparkml.spark.train")
-TRAIN_MANY = Job(config="TrainManyConfig", module="sparkml.spark.train_many_job")
+TRAIN = Job(config="TrainConfig", module="sparkml.spark.training.train")
+TRAIN_MANY = Job(config="TrainManyConfig", module="sparkml.spark.training.train_many_job")
 
 
 def _print_version(wanted: bool) -> None:  # typer calls it with the flag's value

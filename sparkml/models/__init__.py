@@ -38,7 +38,7 @@ class FlavorRow:
 FLAVORS: tuple[FlavorRow, ...] = (
     FlavorRow(
         name="sklearn",
-        module="sparkml.models.sklearn",
+        module="sparkml.models.flavors.sklearn",
         mlflow_key="sklearn",
         suffixes=(".joblib", ".pkl", ".skops"),
         extra="sklearn",
@@ -48,7 +48,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
     ),
     FlavorRow(
         name="lightgbm",
-        module="sparkml.models.lightgbm",
+        module="sparkml.models.flavors.lightgbm",
         mlflow_key="lightgbm",
         suffixes=(".txt",),
         extra="lightgbm",
@@ -57,7 +57,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
     ),
     FlavorRow(
         name="xgboost",
-        module="sparkml.models.xgboost",
+        module="sparkml.models.flavors.xgboost",
         mlflow_key="xgboost",
         suffixes=(".json", ".ubj"),
         extra="xgboost",
@@ -66,7 +66,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
     ),
     FlavorRow(
         name="catboost",
-        module="sparkml.models.catboost",
+        module="sparkml.models.flavors.catboost",
         mlflow_key="catboost",
         suffixes=(".cbm",),
         extra="catboost",
@@ -75,7 +75,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
     ),
     FlavorRow(
         name="onnx",
-        module="sparkml.models.onnx",
+        module="sparkml.models.flavors.onnx",
         mlflow_key="onnx",
         suffixes=(".onnx",),
         extra="onnx",
@@ -85,7 +85,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
     ),
     FlavorRow(
         name="spark",
-        module="sparkml.models.spark_ml",
+        module="sparkml.models.flavors.spark_ml",
         mlflow_key="spark",
         folder_with="metadata/part-*",
         extra="spark",
@@ -94,7 +94,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
     ),
     FlavorRow(
         name="statsmodels",
-        module="sparkml.models.statsmodels",
+        module="sparkml.models.flavors.statsmodels",
         mlflow_key="statsmodels",
         suffixes=(".pickle",),
         extra="statsmodels",
@@ -103,7 +103,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
     ),
     FlavorRow(
         name="torch",
-        module="sparkml.models.torch",
+        module="sparkml.models.flavors.torch",
         mlflow_key="pytorch",
         suffixes=(".pt",),
         extra="torch",
@@ -112,7 +112,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
     ),
     FlavorRow(
         name="transformers",
-        module="sparkml.models.transformers",
+        module="sparkml.models.flavors.transformers",
         mlflow_key="transformers",
         extra="transformers",
         libraries={"transformers": MAJOR, "torch": MAJOR},
@@ -120,7 +120,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
     ),
     FlavorRow(
         name="keyed",
-        module="sparkml.models.keyed",
+        module="sparkml.models.flavors.keyed",
         mlflow_key="keyed",
         extra="sklearn",
         libraries={
@@ -137,7 +137,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
     # The fallback, so the last row: it reads every MLflow model, through pandas.
     FlavorRow(
         name="pyfunc",
-        module="sparkml.models.pyfunc",
+        module="sparkml.models.flavors.pyfunc",
         mlflow_key="python_function",
         extra="mlflow",
         libraries={

@@ -10,7 +10,7 @@ import pyarrow as pa
 from sparkml.arrow import input_schema
 from sparkml.errors import ContractViolation
 from sparkml.lists import is_list
-from sparkml.models.sklearn_signature import tried
+from sparkml.models.flavors.sklearn_signature import tried
 from sparkml.spec import Signature
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from sparkml.errors import RegistryUnreachable
 from sparkml.files import scheme_of
 from sparkml.models.extras import need
+from sparkml.models.flavors.sklearn_graph import parts_of
 from sparkml.models.registry import quick_failure
-from sparkml.models.sklearn_graph import parts_of
 from sparkml.models.trust import trusted_types
 
 if TYPE_CHECKING:

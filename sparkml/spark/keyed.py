@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sparkml.models.keyed import checked_params, key_columns
+from sparkml.models.flavors.keyed import checked_params, key_columns
 from sparkml.models.read import open_predictor, read_spec
 from sparkml.spark.score import score
 from sparkml.spark.types import column

@@ -13,8 +13,8 @@ from sparkml.arrow import Binding, bind, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.scoring.scorer import ERROR_TYPE
+from sparkml.spark.ml.score import scored_by_spark, with_scores
 from sparkml.spark.ship import ship
-from sparkml.spark.spark_ml import scored_by_spark, with_scores
 from sparkml.spark.types import arrow_schema, column, plain, spark_type
 from sparkml.spark.worker import ScoreTask, score_batches
 from sparkml.spec import ModelSpec

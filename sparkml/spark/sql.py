@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sparkml.arrow import to_arrow_type
 from sparkml.models.read import read_spec
+from sparkml.spark.ml.score import refuse_in_udf
 from sparkml.spark.ship import ship
-from sparkml.spark.spark_ml import refuse_in_udf
 from sparkml.spark.types import quoted, spark_type
 from sparkml.spark.udf import raw_udf
 from sparkml.spec import ModelSpec

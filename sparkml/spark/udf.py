@@ -14,9 +14,9 @@ from sparkml.errors import SignatureError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark._versions import has_arrow_udf
+from sparkml.spark.ml.score import refuse_in_udf
 from sparkml.spark.score import score_type
 from sparkml.spark.ship import ship
-from sparkml.spark.spark_ml import refuse_in_udf
 from sparkml.spark.types import column, spark_type
 from sparkml.spark.worker import open_scorer
 from sparkml.spec import ModelSpec

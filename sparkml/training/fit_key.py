@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from sparkml.arrow import cast, matrix, select
 from sparkml.errors import ConfigError
 from sparkml.lists import is_list, is_vector
+from sparkml.models.flavors.sklearn_graph import is_catboost, parts_of
 from sparkml.models.frames import frame
 from sparkml.models.pools import pool_threads
-from sparkml.models.sklearn_graph import is_catboost, parts_of
 from sparkml.spec import Signature
 from sparkml.training.estimators import seeded, unfitted
 from sparkml.training.pickles import pickled

@@ -251,7 +251,7 @@ def test_a_stage_that_spark_cannot_load_is_named(spark, rows, pipe, tmp_path):
     spec = read_spec(path)
     from sparkml.models.host_cache import cached_folder
     from sparkml.models.read import open_predictor
-    from sparkml.spark.spark_ml_load import load_stages
+    from sparkml.spark.ml.load import load_stages
 
     predictor = open_predictor(spec)
     [data] = (cached_folder(spec.digest) / "stages").glob("0_*/data")

@@ -28,7 +28,7 @@ from sparkml.models.address import parse_address
 from sparkml.models.registry import resolve
 from sparkml.spark import run as runs
 from sparkml.spark.sources import apply_steps, read_source
-from sparkml.spark.train import run as train
+from sparkml.spark.training.train import run as train
 from tools.bank import COLUMNS, REAL, bank_table, generate
 
 pytestmark = pytest.mark.spark

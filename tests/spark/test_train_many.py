@@ -15,10 +15,10 @@ from sparkml import SparkMLError, load_config, read_spec, score
 from sparkml.config import TrainManyConfig, load_as
 from sparkml.errors import ConfigError, NotFitted, NullInputError, QuarantineLimit, SignatureError
 from sparkml.spark import run as score_job
-from sparkml.spark import train_many_job
-from sparkml.spark.fit_groups import fitted, training_columns
 from sparkml.spark.keyed import score_by_key
-from sparkml.spark.train_many import train_many
+from sparkml.spark.training import train_many_job
+from sparkml.spark.training.fit_groups import fitted, training_columns
+from sparkml.spark.training.train_many import train_many
 from sparkml.training.fit_key import Recipe
 from tests.models import save, table
 

@@ -27,12 +27,12 @@ from sparkml.errors import (
     UnsupportedFlavor,
     UntrustedModel,
 )
-from sparkml.models import keyed_predictor
 from sparkml.models.environment import EnvironmentWarning
-from sparkml.models.keyed import KeyedModel
-from sparkml.models.keyed_file import Header
-from sparkml.models.keyed_index import KeyIndex
-from sparkml.models.keyed_write import Entry, write_keyed
+from sparkml.models.flavors import keyed_predictor
+from sparkml.models.flavors.keyed import KeyedModel
+from sparkml.models.flavors.keyed_file import Header
+from sparkml.models.flavors.keyed_index import KeyIndex
+from sparkml.models.flavors.keyed_write import Entry, write_keyed
 from sparkml.models.read import open_predictor
 from sparkml.spec import Field, Signature
 from sparkml.testing import THROUGH_BLAS, check_scorer

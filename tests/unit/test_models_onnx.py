@@ -22,7 +22,7 @@ from sparkml.errors import (
     SignatureUnknown,
     UnsupportedFlavor,
 )
-from sparkml.models.onnx_session import open_session
+from sparkml.models.flavors.onnx_session import open_session
 from sparkml.models.pools import pool_threads
 from sparkml.models.read import open_predictor, read_spec
 from sparkml.spec import Field, Signature

@@ -29,9 +29,9 @@ from sparkml.errors import (
     SignatureUnknown,
 )
 from sparkml.models.environment import EnvironmentWarning
+from sparkml.models.flavors.sklearn_graph import is_catboost, parts_of
+from sparkml.models.flavors.sklearn_labels import ARGMAX, ONE_PASS, both_of, public_name
 from sparkml.models.read import open_predictor, read_spec
-from sparkml.models.sklearn_graph import is_catboost, parts_of
-from sparkml.models.sklearn_labels import ARGMAX, ONE_PASS, both_of, public_name
 from sparkml.spec import Field, NullPolicy, Signature
 
 X, Y = make_classification(120, 4, n_informative=4, n_redundant=0, n_classes=3, random_state=0)

@@ -12,11 +12,11 @@ from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, did_you_mean
 from sparkml.models.batch_free import check_batch_free, two_rows
 from sparkml.models.extra_outputs import check_outputs
+from sparkml.models.flavors.onnx_feeds import Feeds
+from sparkml.models.flavors.onnx_session import check_config, open_session
+from sparkml.models.flavors.onnx_tensors import Port, column_of, port_of, refuse_strange, table_of
+from sparkml.models.flavors.sklearn_signature import PREDICTION, PROBABILITY, probe
 from sparkml.models.mlmodel import inside
-from sparkml.models.onnx_feeds import Feeds
-from sparkml.models.onnx_session import check_config, open_session
-from sparkml.models.onnx_tensors import Port, column_of, port_of, refuse_strange, table_of
-from sparkml.models.sklearn_signature import PREDICTION, PROBABILITY, probe
 from sparkml.spec import Field
 
 if TYPE_CHECKING:

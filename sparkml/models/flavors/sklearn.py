@@ -12,11 +12,9 @@ from sparkml.arrow import matrix, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
-from sparkml.models.frames import frame, objects
-from sparkml.models.results import as_column, as_nested
-from sparkml.models.sklearn_extras import extras_of, names_after
-from sparkml.models.sklearn_file import check_predicts, code_in, read_estimator
-from sparkml.models.sklearn_graph import (
+from sparkml.models.flavors.sklearn_extras import extras_of, names_after
+from sparkml.models.flavors.sklearn_file import check_predicts, code_in, read_estimator
+from sparkml.models.flavors.sklearn_graph import (
     chosen,
     holds_texts,
     missing_text,
@@ -24,8 +22,8 @@ from sparkml.models.sklearn_graph import (
     taken_apart,
     takes_matrix,
 )
-from sparkml.models.sklearn_labels import both_of, public_name
-from sparkml.models.sklearn_signature import (
+from sparkml.models.flavors.sklearn_labels import both_of, public_name
+from sparkml.models.flavors.sklearn_signature import (
     PREDICTION,
     PROBABILITY,
     inputs_of,
@@ -35,6 +33,8 @@ from sparkml.models.sklearn_signature import (
     probe,
     tried,
 )
+from sparkml.models.frames import frame, objects
+from sparkml.models.results import as_column, as_nested
 from sparkml.spec import Field
 
 if TYPE_CHECKING:

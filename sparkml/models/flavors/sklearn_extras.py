@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
+from sparkml.models.flavors.sklearn_labels import public_name
 from sparkml.models.pools import pool_threads
-from sparkml.models.sklearn_labels import public_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -30,9 +30,9 @@ import pyarrow.compute as pc
 
 from sparkml.arrow import matrix
 from sparkml.errors import ConfigError, ModelUnreadable
-from sparkml.models.boosted import BoostedModel
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
+from sparkml.models.flavors.boosted import BoostedModel
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
 from sparkml.models.pools import pool_threads

@@ -6,8 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ModelUnreadable, SetupError
+from sparkml.models.flavors.spark_ml_stages import read_stages
 from sparkml.models.host_cache import cached_folder
-from sparkml.models.spark_ml_stages import read_stages
 from sparkml.spark._versions import is_connect
 from sparkml.spark.failures import FROM_SPARK, brief
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-    from sparkml.models.spark_ml import SparkMLPredictor
+    from sparkml.models.flavors.spark_ml import SparkMLPredictor
     from sparkml.spec import ModelSpec
 
 COMPLETE = "_COMPLETE"

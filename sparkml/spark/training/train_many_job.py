@@ -12,13 +12,13 @@ from sparkml.spark.progress import watched
 from sparkml.spark.report import recorded
 from sparkml.spark.session import job_session
 from sparkml.spark.sources import apply_steps, describe, read_source
-from sparkml.spark.train_many import train_many
+from sparkml.spark.training.train_many import train_many
 from sparkml.training.fit_key import Recipe, new_estimator
 
 if TYPE_CHECKING:
     from sparkml.config import Loaded, TrainManyConfig
     from sparkml.spark.progress import Reporter
-    from sparkml.spark.train_many import Trained
+    from sparkml.spark.training.train_many import Trained
 
 
 def run(loaded: Loaded[TrainManyConfig], *, report: Reporter) -> Trained:

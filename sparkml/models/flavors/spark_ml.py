@@ -1,6 +1,6 @@
 """The Spark ML flavor: fitted pipelines and models that `MLWriter` saved; Spark itself scores them.
 
-Opened from their JSON alone. What Spark then does with them: `sparkml.spark.spark_ml`.
+Opened from their JSON alone. What Spark then does with them: `sparkml.spark.ml.score`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sparkml.errors import (
     did_you_mean,
 )
 from sparkml.models.extra_outputs import LEAF, MARGIN, check_outputs
+from sparkml.models.flavors.sklearn_signature import PREDICTION, PROBABILITY, line_to_write
+from sparkml.models.flavors.spark_ml_stages import Stage, chosen_folder, read_stages
+from sparkml.models.flavors.spark_ml_types import VECTOR, input_type, width_of
 from sparkml.models.mlmodel import inside
-from sparkml.models.sklearn_signature import PREDICTION, PROBABILITY, line_to_write
-from sparkml.models.spark_ml_stages import Stage, chosen_folder, read_stages
-from sparkml.models.spark_ml_types import VECTOR, input_type, width_of
 from sparkml.spec import Field
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class SparkMLModel:
         return tuple(Field(name=n, type=t) for n, t in types.items() if n in self.columns)
 
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> SparkMLPredictor:
-        """The model bound to a signature, for `sparkml.spark.spark_ml` to score."""
+        """The model bound to a signature, for `sparkml.spark.ml.score` to score."""
         where = str(self.home)
         if params:
             raise ConfigError("a Spark ML model takes no params", where=where, fix="leave them out")

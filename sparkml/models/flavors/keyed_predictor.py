@@ -13,9 +13,9 @@ import pyarrow as pa
 from sparkml.arrow import cast_rule, to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, did_you_mean
 from sparkml.lists import stacked
-from sparkml.models.keyed_index import KeyIndex
+from sparkml.models.flavors.keyed_index import KeyIndex
+from sparkml.models.flavors.sklearn_signature import PROBABILITY
 from sparkml.models.results import as_column
-from sparkml.models.sklearn_signature import PROBABILITY
 from sparkml.spec import Signature
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from sparkml.models.keyed import KeyedModel
-    from sparkml.models.sklearn import SklearnModel
+    from sparkml.models.flavors.keyed import KeyedModel
+    from sparkml.models.flavors.sklearn import SklearnModel
 
 MIB = 1 << 20
 

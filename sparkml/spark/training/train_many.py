@@ -15,11 +15,11 @@ from pyspark.storagelevel import StorageLevel
 
 from sparkml.errors import ConfigError, ModelUnreadable, NotFitted
 from sparkml.models.digest import digest_of
-from sparkml.models.keyed_file import Header
-from sparkml.models.keyed_write import Entry, write_keyed
-from sparkml.models.sklearn import SklearnModel
+from sparkml.models.flavors.keyed_file import Header
+from sparkml.models.flavors.keyed_write import Entry, write_keyed
+from sparkml.models.flavors.sklearn import SklearnModel
 from sparkml.spark.failures import explained
-from sparkml.spark.fit_groups import check_rows, fitted, fitted_on_all, training_columns
+from sparkml.spark.training.fit_groups import check_rows, fitted, fitted_on_all, training_columns
 from sparkml.training.fit_key import FIT_FAILED, TOO_FEW_ROWS, Recipe, new_estimator, versions_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, Row
 
-    from sparkml.spark.fit_groups import TrainingColumns
+    from sparkml.spark.training.fit_groups import TrainingColumns
 
 WHERE = "training table"
 

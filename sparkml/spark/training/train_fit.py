@@ -23,13 +23,13 @@ from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
 from sparkml.config.fields import shown
 from sparkml.errors import ConfigError, InputError, ModelError, did_you_mean
+from sparkml.models.flavors.sklearn_signature import label_type
 from sparkml.models.frames import frame
 from sparkml.models.read import read_spec
 from sparkml.models.register import log_sklearn, log_spark
-from sparkml.models.sklearn_signature import label_type
 from sparkml.spark.failures import explained
 from sparkml.spark.score import score
-from sparkml.spark.train_table import ROW, TARGET
+from sparkml.spark.training.train_table import ROW, TARGET
 from sparkml.spark.types import column
 from sparkml.spec import Field, Signature
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from sparkml.config import TrainConfig
     from sparkml.models.register import Logged
-    from sparkml.spark.train_table import TrainingTable
+    from sparkml.spark.training.train_table import TrainingTable
 
 PROBABILITY = "_probability"
 """Of the positive label; null for a row that could not be scored."""

@@ -16,11 +16,16 @@ from sparkml.lists import is_list
 from sparkml.models.batch_free import check_batch_free, differing
 from sparkml.models.extra_outputs import check_outputs
 from sparkml.models.extras import need
+from sparkml.models.flavors.sklearn_signature import (
+    PREDICTION,
+    line_to_write,
+    order_of,
+    result_type,
+)
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
 from sparkml.models.own_code import bring_code
 from sparkml.models.results import as_column
-from sparkml.models.sklearn_signature import PREDICTION, line_to_write, order_of, result_type
 from sparkml.spec import Field
 
 if TYPE_CHECKING:

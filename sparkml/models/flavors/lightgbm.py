@@ -23,19 +23,19 @@ import numpy as np
 import pyarrow as pa
 
 from sparkml.errors import ConfigError, ModelUnreadable
-from sparkml.models.boosted import BoostedModel, coded
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
-from sparkml.models.lightgbm_text import (
+from sparkml.models.flavors.boosted import BoostedModel, coded
+from sparkml.models.flavors.lightgbm_text import (
     categorical_of,
     check_text,
     holds_codes,
     infos_of,
     objective_of,
 )
+from sparkml.models.flavors.sklearn_file import check_predicts, code_in, read_estimator
 from sparkml.models.mlmodel import inside
 from sparkml.models.pools import pool_threads
-from sparkml.models.sklearn_file import check_predicts, code_in, read_estimator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,10 +9,10 @@ import pyarrow as pa
 from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.models.extras import need
+from sparkml.models.flavors.sklearn_signature import PREDICTION
 from sparkml.models.mlmodel import inside
 from sparkml.models.model_config import check_keys
 from sparkml.models.pools import pool_threads
-from sparkml.models.sklearn_signature import PREDICTION
 from sparkml.spec import Field
 
 if TYPE_CHECKING:

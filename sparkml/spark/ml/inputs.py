@@ -12,7 +12,7 @@ from pyspark.sql.types import ArrayType, DoubleType, FloatType, StructField, Str
 from sparkml.arrow import to_arrow_type
 from sparkml.errors import NullInputError
 from sparkml.scoring.scorer import ERROR_TYPE, MESSAGE_CHARS, PAYLOAD_CHARS
-from sparkml.spark.spark_ml_guards import sized, zero, zeros
+from sparkml.spark.ml.guards import sized, zero, zeros
 from sparkml.spark.types import column, spark_type
 
 if TYPE_CHECKING:

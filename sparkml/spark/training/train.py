@@ -23,8 +23,8 @@ from sparkml.spark.progress import watched
 from sparkml.spark.report import recorded
 from sparkml.spark.session import job_session
 from sparkml.spark.sources import apply_steps, describe, read_source
-from sparkml.spark.train_fit import PROBABILITY, check_params, fit_sklearn, fit_spark
-from sparkml.spark.train_table import ROW, TARGET, check_columns, training_table
+from sparkml.spark.training.train_fit import PROBABILITY, check_params, fit_sklearn, fit_spark
+from sparkml.spark.training.train_table import ROW, TARGET, check_columns, training_table
 from sparkml.training.estimators import seeded, unfitted
 from sparkml.training.metrics import evaluate
 from sparkml.training.plots import draw_all
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from sparkml.config import Loaded, TrainConfig
     from sparkml.spark.progress import Reporter
-    from sparkml.spark.train_table import TrainingTable
+    from sparkml.spark.training.train_table import TrainingTable
     from sparkml.training.metrics import Evaluation, Labels, Probabilities
 
 SHOWN = {"auc": "AUC", "pr_auc": "PR-AUC", "log_loss": "log loss", "brier": "Brier"}

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from sparkml.errors import SinkNotWritable
-from sparkml.models.keyed_file import FLAVOR, FORMAT, INDEX, MODELS, Header, index_schema
+from sparkml.models.flavors.keyed_file import FLAVOR, FORMAT, INDEX, MODELS, Header, index_schema
 from sparkml.models.mlmodel import COLUMN_TYPES
 
 if TYPE_CHECKING:

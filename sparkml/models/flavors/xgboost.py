@@ -32,12 +32,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkml.errors import ConfigError, ModelUnreadable
-from sparkml.models.boosted import BoostedModel, coded
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
+from sparkml.models.flavors.boosted import BoostedModel, coded
+from sparkml.models.flavors.ubjson import check_ubjson
 from sparkml.models.mlmodel import inside
 from sparkml.models.pools import pool_threads
-from sparkml.models.ubjson import check_ubjson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sparkml.models.spark_ml_stages import Stage, read_stages, unreadable
+from sparkml.models.flavors.spark_ml_stages import Stage, read_stages, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,12 +12,12 @@ from sparkml.arrow import matrix, to_arrow_type
 from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extras import need
+from sparkml.models.flavors.sklearn_signature import PREDICTION, line_to_write, probe, result_type
 from sparkml.models.mlmodel import inside
 from sparkml.models.model_config import check_keys
 from sparkml.models.own_code import bring_code
 from sparkml.models.pools import pool_threads
 from sparkml.models.results import as_column
-from sparkml.models.sklearn_signature import PREDICTION, line_to_write, probe, result_type
 from sparkml.spec import Field
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from sparkml.arrow import matrix, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
-from sparkml.models.results import as_column
-from sparkml.models.sklearn_signature import (
+from sparkml.models.flavors.sklearn_signature import (
     PREDICTION,
     PROBABILITY,
     line_to_write,
@@ -21,6 +20,7 @@ from sparkml.models.sklearn_signature import (
     outputs_of,
     probe,
 )
+from sparkml.models.results import as_column
 from sparkml.spec import Field
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pyspark.sql.types import StructField, StructType
 from sparkml.arrow import kind, to_arrow_type
 from sparkml.errors import InputError, NullInputError, SignatureError, did_you_mean
 from sparkml.lists import is_list, is_vector
-from sparkml.models.keyed_file import check_key
+from sparkml.models.flavors.keyed_file import check_key
 from sparkml.scoring.threads import cap_threads
 from sparkml.spark._versions import is_connect
 from sparkml.spark.failures import explained

@@ -15,13 +15,13 @@ from pyspark.sql.types import ArrayType, DoubleType, FloatType
 
 from sparkml.arrow import to_arrow_type
 from sparkml.errors import SignatureError, UnsupportedFlavor
+from sparkml.models.flavors.spark_ml import FLAVOR
 from sparkml.models.read import open_predictor
-from sparkml.models.spark_ml import FLAVOR
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark.failures import FROM_SPARK, brief
-from sparkml.spark.spark_ml_guards import guards_of, taken, vector_size
-from sparkml.spark.spark_ml_inputs import Inputs, reason
-from sparkml.spark.spark_ml_load import load_stages
+from sparkml.spark.ml.guards import guards_of, taken, vector_size
+from sparkml.spark.ml.inputs import Inputs, reason
+from sparkml.spark.ml.load import load_stages
 from sparkml.spark.types import column, spark_type
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import DataType
 
-    from sparkml.models.spark_ml import SparkMLPredictor
-    from sparkml.spark.spark_ml_guards import Guard
+    from sparkml.models.flavors.spark_ml import SparkMLPredictor
+    from sparkml.spark.ml.guards import Guard
     from sparkml.spec import ModelSpec
 
 ROW_BY_ROW = frozenset({"Project", "SubqueryAlias", "View"})

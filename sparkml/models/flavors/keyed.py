@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ConfigError, ModelNotFound, ModelUnreadable, did_you_mean
 from sparkml.models.extras import need
+from sparkml.models.flavors.keyed_file import FLAVOR, MODELS, read_header, read_parts
+from sparkml.models.flavors.keyed_predictor import KeyedPredictor
+from sparkml.models.flavors.sklearn import SklearnModel
 from sparkml.models.host_cache import cached_folder
-from sparkml.models.keyed_file import FLAVOR, MODELS, read_header, read_parts
-from sparkml.models.keyed_predictor import KeyedPredictor
 from sparkml.models.mlmodel import read_mlmodel
-from sparkml.models.sklearn import SklearnModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sparkml.models.keyed_file import Header
+    from sparkml.models.flavors.keyed_file import Header
     from sparkml.models.mlmodel import MLmodel
     from sparkml.spec import Field, ModelSpec, Signature
 

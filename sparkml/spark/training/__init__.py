@@ -1,0 +1,1 @@
+"""The stories of the training jobs, and what their tasks do."""
