@@ -62,6 +62,7 @@ Sets = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Let Spark print its log on stderr.")]
+Planned = Annotated[bool, typer.Option("--plan", help="Say what would happen, and stop.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ def score(
     config: Config,
     *,
     sets: Sets = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would happen, and stop.")] = False,
+    plan: Planned = False,
     json: Json = False,
     debug: Debug = False,
     verbose: Verbose = False,
@@ -117,10 +118,7 @@ def score(
 
     Values: defaults, then FILE, then the environment (SPARKML__SINK__PATH=out), then --set.
     """
-    if plan:
-        plan_(context, config, sets=sets, json=json, debug=debug, verbose=verbose)
-    else:
-        _job(SCORE, context, config, sets, json=json, debug=debug, verbose=verbose)
+    _job(SCORE, context, config, sets, plan=plan, json=json, debug=debug, verbose=verbose)
 
 
 @app.command(name="plan", epilog=EXIT_STATUSES)
@@ -134,9 +132,7 @@ def plan_(
     verbose: Verbose = False,
 ) -> None:
     """Say what `score` would do, and do none of it."""
-    door = context.obj or Door()
-    with last_line(debug=debug):
-        _plan(config, sets, json=json, quiet=door.owns_terminal and not verbose)
+    _job(SCORE, context, config, sets, plan=True, json=json, debug=debug, verbose=verbose)
 
 
 @app.command(epilog=EXIT_STATUSES)
@@ -145,12 +141,13 @@ def features(
     config: Config,
     *,
     sets: Sets = None,
+    plan: Planned = False,
     json: Json = False,
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
     """Compute features of a table into another, without a model."""
-    _job(FEATURES, context, config, sets, json=json, debug=debug, verbose=verbose)
+    _job(FEATURES, context, config, sets, plan=plan, json=json, debug=debug, verbose=verbose)
 
 
 @app.command(epilog=EXIT_STATUSES)
@@ -159,12 +156,13 @@ def train(
     config: Config,
     *,
     sets: Sets = None,
+    plan: Planned = False,
     json: Json = False,
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
     """Train a model on a table, measure it on held-out rows and register it."""
-    _job(TRAIN, context, config, sets, json=json, debug=debug, verbose=verbose)
+    _job(TRAIN, context, config, sets, plan=plan, json=json, debug=debug, verbose=verbose)
 
 
 @app.command(epilog=EXIT_STATUSES)
@@ -187,11 +185,12 @@ def _job(
     config: str,
     sets: list[str] | None,
     *,
+    plan: bool = False,
     json: bool,
     debug: bool,
     verbose: bool,
 ) -> None:
-    """Run a job's story and tell its outcome."""
+    """Run a job's story and tell its outcome, or tell its plan."""
     door = context.obj or Door()
     with last_line(debug=debug):
         from sparkml import config as kinds
@@ -202,25 +201,16 @@ def _job(
             from sparkml.spark.interruptible import interruptible
 
             story: Any = importlib.import_module(job.module)
+            if plan:
+                planned = interruptible(lambda: story.plan(loaded))
+                print(_as_json(planned.to_json()) if json else planned.text())
+                return
             with Terminal() as terminal:
                 outcome = interruptible(lambda: story.run(loaded, report=terminal))
             if json:
                 print(_as_json(outcome.to_json()))
             else:
                 print_summary(outcome.summary_rows(), getattr(outcome, "sample", ()))
-
-
-def _plan(config: str, sets: list[str] | None, *, json: bool, quiet: bool) -> None:
-    from sparkml.config import load_config
-    from sparkml.terminal import spark_log
-
-    loaded = load_config(config, sets=sets or [])
-    with spark_log(quiet=quiet):
-        from sparkml.spark import run
-        from sparkml.spark.interruptible import interruptible
-
-        planned = interruptible(lambda: run.plan(loaded))
-        print(_as_json(planned.to_json()) if json else planned.text())
 
 
 def _as_json(values: dict[str, Any]) -> str:

@@ -26,7 +26,8 @@
     ├── SetupError             7  the machine lacks something
     │   ├── JavaMissing           no Java 17 or later
     │   ├── VersionsIncompatible  Spark, Delta and pandas that do not belong together
-    │   └── ExtraMissing          an optional dependency is not installed
+    │   ├── ExtraMissing          an optional dependency is not installed
+    │   └── GpuMissing            a model is told to use a GPU, and there is none for it
     └── JobFailed              8  Spark gave up on the job
 
 Status 0 is success, 1 an unexpected error, 130 an interruption (Ctrl-C), 143 a SIGTERM.
@@ -264,6 +265,12 @@ class ExtraMissing(SetupError, ImportError):
     """An optional dependency is not installed; the fix names the extra."""
 
     code = "EXTRA_MISSING"
+
+
+class GpuMissing(SetupError, RuntimeError):
+    """A model is told to use a GPU, and none is there, or the task was given none."""
+
+    code = "GPU_MISSING"
 
 
 class JobFailed(SparkMLError, RuntimeError):

@@ -23,7 +23,12 @@ class ColumnFunction(Protocol):
     """A feature as a function from columns to a column."""
 
     def __call__(self, *columns: Column | str, **named: Any) -> Column:
-        """The feature's column; it is registered in the active session."""
+        """The feature's column; it is registered in the active session.
+
+        Raises:
+            SignatureError: the arguments are not the feature's.
+            InputError: an option makes no sense.
+        """
         ...
 
 
@@ -45,10 +50,12 @@ def _function(feature: Feature) -> ColumnFunction:
         from pyspark.sql import SparkSession
         from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
-        from sparkml.spark.features import register_features
+        from sparkml.spark.features import register_features, try_out
         from sparkml.spark.types import column
 
         given = _given(feature, columns, named)
+        options = {name: given[name] for name in feature.constants}
+        try_out(feature, {n: v for n, v in options.items() if not hasattr(v, "alias")})
         register_features(SparkSession.active(), feature.name)
         arguments = [
             column(value) if name in feature.columns and isinstance(value, str) else value

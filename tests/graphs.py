@@ -1,4 +1,4 @@
-"""ONNX graphs made by hand, node by node, for the tests."""
+"""ONNX graphs made by hand, node by node, for the tests, and what ONNX Runtime gives for them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnxruntime
+import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
+
+from sparkml.spec import Field
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -70,3 +74,26 @@ def sequence_model() -> ModelProto:
         last=np.array([2]),
         first=np.array([1]),
     )
+
+
+def native(model, **feed):
+    """What ONNX Runtime itself gives for the feed."""
+    run = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return run.run(None, feed)
+
+
+def identity(kind, shape, **more):
+    """A graph that gives what it gets."""
+    return graph([node("Identity", "x", "y")], {"x": (kind, shape)}, {"y": (kind, shape)}, **more)
+
+
+def lists(array, dtype=None):
+    flat = array.reshape(len(array), -1)
+    return pa.array(flat.tolist(), pa.list_(dtype or pa.from_numpy_dtype(flat.dtype)))
+
+
+def fields(*types, **named):
+    plain = {f"c{i}": t for i, t in enumerate(types)} | named
+    return tuple(Field(name=name, type=t) for name, t in plain.items())

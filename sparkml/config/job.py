@@ -36,6 +36,11 @@ class ModelEntry(Section):
 
     uri: Text
     """`models:/name@alias`, `models:/name/3`, `runs:/…`, a folder or a file."""
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """The digest that its files must have; others are refused. `emr submit` writes it down."""
+    origin: Text | None = None
+    """The model that `uri` holds a copy of, such as `models:/wine/3`: what the output's provenance
+    tells instead."""
     flavor: Text | None = None
     """Forces a flavor; the files decide when null."""
     nulls: Annotated[

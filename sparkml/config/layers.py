@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path as File
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -66,7 +65,7 @@ def load_as(
 
     Args:
         kind: what it is: `JobConfig`, `TrainConfig`.
-        path: the YAML file, at most 1 MB.
+        path: the YAML file, at most 1 MB; a path, or an address such as `s3://bucket/job.yaml`.
         sets: `a.b=value` each; the value is YAML and replaces what stood at the key. A key with a
             dot in it is quoted: `rename."mean.radius"=x`.
         env: where `SPARKML__A__B=value` stands; the process's environment when None. Case does not
@@ -79,7 +78,7 @@ def load_as(
         ConfigError: the file cannot be read, or any value is wrong; `problems` holds every one.
     """
     layers = _Layers(name=os.fspath(path))
-    layers.add_file(File(path), keys=required_keys(kind))
+    layers.add_file(layers.name, keys=required_keys(kind))
     layers.add_environment(os.environ if env is None else env)
     layers.add_sets(sets)
     config, mistakes = check(kind, layers.tree)
@@ -125,7 +124,7 @@ class _Layers:
         found = [self.origins[path[:end]] for end in ends if path[:end] in self.origins]
         return found[0] if found else "default"
 
-    def add_file(self, file: File, *, keys: Sequence[str]) -> None:
+    def add_file(self, file: str, *, keys: Sequence[str]) -> None:
         document = read_file(file, keys=keys)
         for path, line, first in document.twice:
             fix = f"keep one; the other is on line {first}"

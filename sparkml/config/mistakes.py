@@ -131,7 +131,7 @@ def _mistake(root: Root, error: Any) -> Mistake:  # noqa: PLR0911  # one return 
     at = _path(root, error["loc"], kind)
     key = dotted(at)
     if kind == "extra_forbidden":
-        return Mistake(at=at, what=f"unknown key '{key}'", fix=_near_key(root, error["loc"]))
+        return Mistake(at=at, what=f"unknown key '{key}'", fix=_near_key(root, error["loc"], at))
     if kind == "missing":
         fix = _missing_fix(root, error["loc"])
         return Mistake(at=at[:-1], what=f"'{key}' is missing", fix=fix)
@@ -211,12 +211,14 @@ def _keys(section: type[BaseModel]) -> list[str]:
     return [f.alias or name for name, f in own]
 
 
-def _near_key(root: Root, loc: tuple[str | int, ...]) -> str:
+def _near_key(root: Root, loc: tuple[str | int, ...], at: Path) -> str:
+    """The key that was probably meant, whole as `--set` takes it; those that the section has."""
     section = _section(root, loc[:-1])
     if section is None:
         return ""
     key, known = str(loc[-1]), _keys(section)
     hint = did_you_mean(key, known)
+    hint = re.sub(r"(?<=mean ')\w+", lambda near: dotted((*at[:-1], near[0])), hint)
     members = _by_format(root, str(loc[0])).items()
     others = [name for name, other in members if key in _keys(other)]
     if others:

@@ -54,7 +54,7 @@ def json_field(text: pa.Array, *, path: str = "$") -> pa.Array:
 
     Null for a null, for a field that is not there or is JSON's null (or the text `null`), and for
     text that is not one JSON document (RFC 8259), whole and by itself; a name that stands twice in
-    one object, or some hundreds of levels, make it bad as well.
+    one object, some hundreds of levels, or a number of more than 1,000 digits make it bad as well.
 
     Raises:
         InputError: the path is of another kind. (In SQL: an error when the query runs.)
@@ -98,16 +98,25 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _whole(digits: str) -> _Number:
-    if len(digits) > _LONGEST_NUMBER:
+def _whole(number: str) -> _Number:
+    _refuse_long(number)
+    return _Number(int(number))
+
+
+def _refuse_long(number: str) -> None:
+    """Refuse a number that Jackson does not read; so no number costs more than a short one does."""
+    digits = sum(map(number.count, "0123456789"))
+    if number.lstrip("-").startswith("0") and not ("." in number and "e" in number.lower()):
+        digits -= 1  # Jackson takes a part that is not there for -1 digits, after a zero only
+    if digits > _LONGEST_NUMBER:
         msg = "no JSON number for Jackson"
         raise ValueError(msg)
-    return _Number(int(digits))
 
 
-def _double(digits: str) -> _Number:
+def _double(number: str) -> _Number:
     """As `Double.toString` of Java 19 or later: the shortest digits that give the double back."""
-    value = float(digits)
+    _refuse_long(number)
+    value = float(number)
     if abs(value) == float("inf"):
         return _Number('"Infinity"' if value > 0 else '"-Infinity"')
     if value == 0 or 1e-3 <= abs(value) < 1e7:

@@ -44,6 +44,16 @@ def parse_address(uri: str) -> Address:
     return Address(kind="path", uri=uri, path=uri)
 
 
+def version_of(uri: str | None) -> str:
+    """The version that an address itself names, as the registry would tell it; else empty.
+
+    Raises:
+        ModelNotFound: it has none of the known forms.
+    """
+    address = parse_address(uri) if uri else Address(kind="path", uri="")
+    return address.name if address.kind in ("logged", "run") else address.version
+
+
 def _models(uri: str, rest: str) -> Address:
     name, slash, version = rest.rpartition("/")
     if slash:

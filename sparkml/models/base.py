@@ -47,6 +47,19 @@ class Refusing(Protocol):
         ...
 
 
+@runtime_checkable
+class ChecksItself(Protocol):
+    """What an `OpenModel` or a `Predictor` may offer besides: a check that one opening pays for.
+
+    `read_spec` makes it, on the driver and before anything is scored. Workers do not: the digest
+    tells them that theirs are the bytes that passed.
+    """
+
+    def check(self) -> None:
+        """Nothing, or one of our errors that says what is wrong with the model."""
+        ...
+
+
 class OpenModel(Protocol):
     """A model that a flavor opened, before anybody has decided on its signature."""
 
@@ -98,4 +111,16 @@ class Flavor(Protocol):
             ModelUnreadable: the library cannot open it.
             ExtraMissing: the library is not installed.
         """
+        ...
+
+
+@runtime_checkable
+class ChecksFiles(Protocol):
+    """What a flavor's module may offer besides: a look at files that could end the process.
+
+    Made where and when `ChecksItself` is, before the library gets to read them.
+    """
+
+    def check_files(self, folder: Path, description: MLmodel | None) -> None:
+        """Nothing, or ModelUnreadable with what is wrong with them."""
         ...

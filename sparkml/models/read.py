@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sparkml.errors import (
     DigestMismatch,
+    GpuMissing,
     ModelNotFound,
     SignatureError,
     SignatureUnknown,
@@ -14,10 +15,13 @@ from sparkml.errors import (
     did_you_mean,
 )
 from sparkml.models import FLAVORS, FlavorRow
+from sparkml.models.address import version_of
 from sparkml.models.artifact import cached_folder, fetch
-from sparkml.models.digest import digest_of
+from sparkml.models.base import ChecksFiles, ChecksItself
+from sparkml.models.digest import check_promise, digest_of
 from sparkml.models.environment import check_environment, environment_differences
 from sparkml.models.extra_outputs import check_outputs
+from sparkml.models.gpu import on_cpu
 from sparkml.models.mlmodel import MLmodel, read_mlmodel
 from sparkml.models.null_policy import null_policies
 from sparkml.models.trust import check_trust
@@ -45,6 +49,8 @@ def read_spec(
     environment: str = "warn",
     tracking_uri: str | None = None,
     registry_uri: str | None = None,
+    digest: str | None = None,
+    origin: str | None = None,
 ) -> ModelSpec:
     """The description of the model at `uri`: what it is, what it takes and gives, its exact bytes.
 
@@ -69,11 +75,14 @@ def read_spec(
         environment: `ignore`, `warn` or `error`: when libraries differ from the recorded ones.
         tracking_uri: MLflow's tracking server; its own setting by default.
         registry_uri: MLflow's registry; the tracking server by default.
+        digest: The digest that the files must have.
+        origin: The address of the model that `uri` holds a copy of; the description has this
+            address and its version.
 
     Raises:
         ModelNotFound: no such model, version, alias, folder or file.
         RegistryUnreachable: the tracking server does not answer; within 10 s.
-        DigestMismatch: the files are not those that the tag or `model.sha256` promises.
+        DigestMismatch: the files are not those of `digest`, the tag or `model.sha256`.
         UnsupportedFlavor: no flavor reads these files.
         UntrustedModel: the trust policy refuses the format; nothing of it was loaded.
         EnvironmentMismatch: the libraries differ, and the policy is `error`.
@@ -84,21 +93,24 @@ def read_spec(
         ExtraMissing: the flavor's library is not installed.
     """
     found = fetch(uri, tracking_uri=tracking_uri, registry_uri=registry_uri)
+    check_promise(digest or "", (found.digest,), where=found.uri)
     description = read_mlmodel(found.folder)
     row = identify(found.folder, description, flavor, where=found.uri)
     reason = module_of(row).runs_code(found.folder, description)
     check_trust(trust, reason, promised=found.promised, where=found.uri)
     recorded = environment_differences(found.folder, description, row.name)
     check_environment(environment, recorded, where=found.uri)
-    model = module_of(row).open_model(found.folder, description, model_config or {})
+    model = _opened_first(module_of(row), found.folder, description, model_config or {})
     unsaid = [seen for seen in model.differences if seen not in recorded]
     check_environment(environment, unsaid, where=found.uri)
     columns = decide(model, description, signature, outputs, where=found.uri)
     predictor = model.predictor(columns, params or {})
+    if isinstance(predictor, ChecksItself):
+        predictor.check()
     return ModelSpec(
         name=name or found.name,
-        version=found.version,
-        uri=found.uri,
+        version=version_of(origin) or found.version,
+        uri=origin or found.uri,
         flavor=row.name,
         digest=found.digest,
         signature=columns,
@@ -111,6 +123,8 @@ def read_spec(
 def open_predictor(spec: ModelSpec, folder: Path | None = None) -> Predictor:
     """The model of `spec`, its files verified and opened now; on the driver or a worker.
 
+    What `read_spec` checked of the model is not checked again: these are the same bytes.
+
     `folder` holds the files; by default they are in this host's cache. Costs one reading of the
     files for the digest, each time, and one load.
 
@@ -119,6 +133,7 @@ def open_predictor(spec: ModelSpec, folder: Path | None = None) -> Predictor:
         DigestMismatch: the files are not those of the spec.
         ModelUnreadable: the library cannot open them.
         ExtraMissing: the library is not installed here.
+        GpuMissing: it is told to use a GPU, and none is here.
     """
     folder = folder or cached_folder(spec.digest)
     if folder is None or not folder.is_dir():
@@ -134,10 +149,36 @@ def open_predictor(spec: ModelSpec, folder: Path | None = None) -> Predictor:
             where=str(folder),
             fix="read the spec again; the folder was changed since",
         )
+    return open_verified(spec, folder)
+
+
+def open_verified(spec: ModelSpec, folder: Path) -> Predictor:
+    """The model of `spec`, opened now from files whose digest the caller has just verified.
+
+    Raises:
+        ModelUnreadable: the library cannot open them.
+        ExtraMissing: the library is not installed here.
+        GpuMissing: it is told to use a GPU, and none is here.
+    """
     description = read_mlmodel(folder)
     row = identify(folder, description, spec.flavor, where=spec.uri)
     model = module_of(row).open_model(folder, description, spec.model_config)
     return model.predictor(spec.signature, spec.params)
+
+
+def _opened_first(
+    flavor: Flavor, folder: Path, description: MLmodel | None, model_config: Mapping[str, Any]
+) -> OpenModel:
+    """The model, checked as far as its flavor can; on the CPU where its GPU is not here."""
+    if isinstance(flavor, ChecksFiles):
+        flavor.check_files(folder, description)
+    try:
+        model = flavor.open_model(folder, description, model_config)
+    except GpuMissing:  # the tasks' nodes have GPUs; this machine only looks at the model
+        model = flavor.open_model(folder, description, on_cpu(model_config))
+    if isinstance(model, ChecksItself):
+        model.check()
+    return model
 
 
 def identify(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from sparkml.models.read import open_predictor
+from sparkml.models.read import open_predictor, open_verified
 from sparkml.scoring.scorer import Scorer
 from sparkml.scoring.threads import cap_threads
 
@@ -35,19 +35,19 @@ def load_scorer(spec: ModelSpec, folder: Path | None = None) -> Scorer:
 
 
 def cached_scorer(
-    spec: ModelSpec, *, cores: int, locate: Callable[[str], Path | None]
+    spec: ModelSpec, *, cores: int, locate: Callable[[str], Path]
 ) -> tuple[Scorer, bool]:
     """The scorer of `spec` in this process, and whether it was loaded just now.
 
-    `locate` gives the folder of a digest's files where they are not in the host's cache. The least
-    recently used of more than `CAPACITY` models is let go.
+    `locate` gives the folder of a digest's files, verified. The least recently used of more than
+    `CAPACITY` models is let go.
     """
     key = spec.to_json()
     if key in _open:
         _open.move_to_end(key)
         return _open[key], False
     cap_threads(cores)
-    scorer = load_scorer(spec, locate(spec.digest))
+    scorer = Scorer(spec, open_verified(spec, locate(spec.digest)))
     cap_threads(cores)
     _open[key] = scorer
     while len(_open) > CAPACITY:

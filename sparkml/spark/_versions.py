@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ExtraMissing, VersionsIncompatible
@@ -64,6 +65,10 @@ def installed_versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
+    if "pyspark" not in found and importlib.util.find_spec("pyspark") is not None:
+        import pyspark  # a cluster's own: spark-submit puts it on the path without its metadata
+
+        found["pyspark"] = pyspark.__version__
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.types import quoted, spark_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
     from pyspark.sql import SparkSession
@@ -62,19 +63,26 @@ def register_named(spark: SparkSession, expressions: Iterable[str]) -> None:
     Raises:
         ExtraMissing: one needs a library that is not installed here.
     """
-    called = {name.lower() for text in expressions for name in re.findall(r"\w+", text)}
-    wanted = [name for name in BY_NAME if name in called]
+    wanted = called_in(expressions)
     if wanted:
         register_features(spark, *wanted)
 
 
-def try_out(feature: Feature) -> None:
-    """Compute a feature of no rows, here.
+def called_in(expressions: Iterable[str]) -> list[str]:
+    """The features that SQL texts call, and perhaps some that they only name."""
+    called = {name.lower() for text in expressions for name in re.findall(r"\w+", text)}
+    return [name for name in BY_NAME if name in called]
+
+
+def try_out(feature: Feature, options: Mapping[str, Constant] = MappingProxyType({})) -> None:
+    """Compute a feature of no rows, here; an option that is not given has its default.
 
     Raises:
         ExtraMissing: it needs a library that is not installed.
+        InputError: an option makes no sense.
     """
-    feature.kernel(*[pa.array([], to_arrow_type(dtype)) for dtype in feature.columns.values()])
+    columns = [pa.array([], to_arrow_type(dtype)) for dtype in feature.columns.values()]
+    feature.kernel(*columns, **options)
 
 
 def _parameters(feature: Feature) -> str:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from sparkml.errors import ConfigError, did_you_mean
 from sparkml.spark.failures import explained
 from sparkml.spark.progress import watched
-from sparkml.spark.report import recorded, stored_sample
+from sparkml.spark.report import Plan, config_rows, output_rows, recorded, stored_sample
 from sparkml.spark.score import check_names
 from sparkml.spark.session import job_session
 from sparkml.spark.sources import apply_steps, describe, read_source
@@ -88,6 +88,27 @@ def _run(config: FeaturesConfig, report: Reporter) -> Computed:
         if rows is None:
             return told(already_done=True)
         return told(rows=rows, seconds=seconds, sample=stored_sample(writer.read))
+
+
+def plan(loaded: Loaded[FeaturesConfig]) -> Plan:
+    """What `run` would do; Spark analyses the job, no row is computed and nothing is written.
+
+    (A CSV source without a declared schema is read through to infer it, as a run would do.)
+
+    Raises:
+        SparkMLError: whatever a run would refuse before its first task.
+    """
+    config = loaded.config
+    with job_session(config.spark, config.workers) as spark:
+        df = _chosen(apply_steps(read_source(spark, config.source), config.steps), config)
+        return Plan(
+            models=[],
+            source=describe(config.source),
+            inputs=[],
+            output=output_rows(df.schema),
+            sink=SparkWriter(spark, config.sink, df.schema).describe(),
+            config=config_rows(loaded),
+        )
 
 
 def _observed(counts: Observation) -> int | None:

@@ -15,10 +15,12 @@ from sparkml.files import open_address
 from sparkml.spark.failures import FROM_SPARK, brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
 
+    from sparkml.arrow import Binding
     from sparkml.config import Loaded
     from sparkml.spark.progress import Reporter
     from sparkml.spec import ModelSpec
@@ -41,6 +43,8 @@ class Outcome:
     already_done: bool = False
     sample: list[dict[str, Any]] = field(default_factory=list)
     sql: str = ""
+    warnings: list[str] = field(default_factory=list)
+    """What a caller should know although the run ended well, such as a weaker promise."""
 
     @property
     def rows_per_s(self) -> int:
@@ -69,7 +73,7 @@ class Outcome:
         files = "" if self.files is None else f"  {self.files} file{'s' * (self.files != 1)}"
         rows.append(("table", f"{self.table}{version}{files}"))
         rows.append(("query", self.sql))
-        return rows
+        return rows + [("warning", text) for text in self.warnings]
 
 
 def model_rows(specs: tuple[ModelSpec, ...]) -> list[dict[str, str]]:
@@ -116,10 +120,23 @@ def _table(title: str, rows: list[dict[str, Any]]) -> str:
     return "\n".join([title, *(f"  {line}" for line in lines)])
 
 
+def output_rows(schema: StructType) -> list[dict[str, str]]:
+    """The columns that a run writes, as a plan names them."""
+    return [{"column": f.name, "type": f.dataType.simpleString()} for f in schema.fields]
+
+
+def input_rows(model: str, bound: Iterable[Binding]) -> list[dict[str, str]]:
+    """The columns that a model takes, as a plan names them."""
+    return [
+        {"model": model, "column": b.name, "is": b.source, "becomes": b.target, "cast": b.rule}
+        for b in bound
+    ]
+
+
 _SECRET = re.compile(r"secret|password|token|access[._-]?key", re.IGNORECASE)
 
 
-def config_rows(loaded: Loaded) -> list[tuple[str, str, str]]:
+def config_rows(loaded: Loaded[Any]) -> list[tuple[str, str, str]]:
     """Every resolved value of the config and where it came from.
 
     Empty defaults are left out, and what is secret by its key, or a password in an address.

@@ -20,7 +20,9 @@ from sparkml.spark.report import (
     Outcome,
     Plan,
     config_rows,
+    input_rows,
     model_rows,
+    output_rows,
     recorded,
     stored_sample,
 )
@@ -79,6 +81,7 @@ def _run(config: JobConfig, report: Reporter) -> Outcome:
             seconds=round(seconds, 3),
             table_version=written.table_version,
             files=written.files,
+            warnings=list(sink.warnings),
             # Without what is the same on each row.
             sample=stored_sample(lambda: sink.read().drop(COLUMN)),
         )
@@ -103,19 +106,9 @@ def plan(loaded: Loaded) -> Plan:
             models=model_rows(scoring.specs),
             source=describe(config.source),
             inputs=[
-                {
-                    "model": name,
-                    "column": b.name,
-                    "is": b.source,
-                    "becomes": b.target,
-                    "cast": b.rule,
-                }
-                for name, bound in scoring.bindings.items()
-                for b in bound
+                row for name, bound in scoring.bindings.items() for row in input_rows(name, bound)
             ],
-            output=[
-                {"column": f.name, "type": f.dataType.simpleString()} for f in sink.schema.fields
-            ],
+            output=output_rows(sink.schema),
             sink=sink.describe(),
             config=config_rows(loaded),
         )
@@ -141,6 +134,8 @@ def resolve(config: JobConfig) -> tuple[ModelSpec, ...]:
             environment=config.environment,
             tracking_uri=config.registry.tracking_uri,
             registry_uri=config.registry.registry_uri,
+            digest=entry.digest,
+            origin=entry.origin,
         )
         for name, entry in config.models.items()
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark import SparkFiles
 
-from sparkml.errors import ModelNotFound
+from sparkml.errors import DigestMismatch, ModelNotFound
 from sparkml.models.artifact import archive_name, cached_folder, pack, unpack
 from sparkml.spark._versions import is_connect
 
@@ -39,17 +39,22 @@ def arrived(digest: str) -> Path:
     """The folder of a model's files on this host; runs in the worker, once per model and process.
 
     What was shipped is unpacked where the host's cache lacks the files, or holds damaged ones.
+    Costs one reading of the files for the digest, which is then proven.
 
     Raises:
         ModelNotFound: nothing was shipped: the spec was used without `score` or `score_udf`.
+        DigestMismatch: nothing was shipped, and the files in the host's cache were changed.
     """
     archive = SparkFiles.get(archive_name(digest))
     try:
         return unpack(archive, digest)
     except FileNotFoundError:
-        folder = cached_folder(digest)
-        if folder is not None:
-            return folder
+        if cached_folder(digest) is not None:
+            raise DigestMismatch(
+                f"the files of {digest[:16]}… in this host's cache were changed",
+                where="worker",
+                fix="read the spec again",
+            ) from None
         raise ModelNotFound(
             f"the model's files did not reach this worker ({archive_name(digest)})",
             where="worker",

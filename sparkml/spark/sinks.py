@@ -2,12 +2,14 @@
 
 The Delta sink counts before it commits. The others go through Spark's own writer, which commits
 inside the write: they promise at-least-once, and a run over its quarantine limit fails after the
-rows are written. Both are said in the configuration's documentation.
+rows are written. Both are said in the configuration's documentation. So does a Delta table on S3
+where the workers' Python has no credentials for it, which the outcome then says as a warning.
 """
 
 from __future__ import annotations
 
 import uuid
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyspark.sql import Observation
@@ -17,7 +19,10 @@ from pyspark.sql.types import StructField, StructType
 from sparkml.config import DeltaSink
 from sparkml.errors import SparkMLError
 from sparkml.spark.delta import open_target
+from sparkml.spark.delta.log import DeltaTransaction
+from sparkml.spark.delta.partition import with_fixed
 from sparkml.spark.provenance import COLUMN, Provenance
+from sparkml.spark.s3 import s3_options, unreadable, unwritable_by_workers
 from sparkml.spark.score import check_names
 from sparkml.spark.session import require_delta
 from sparkml.spark.spark_writer import SparkWriter
@@ -26,6 +31,8 @@ from sparkml.spark.write import write_uncommitted
 from sparkml.spark.written import Written, absolute, app_id, check_quarantine
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyspark.sql import DataFrame, SparkSession
 
     from sparkml.config import Sink
@@ -39,6 +46,7 @@ class OpenSink(Protocol):
     name: str
     sql: str
     schema: StructType
+    warnings: tuple[str, ...]
 
     def describe(self) -> dict[str, Any]:
         """What will happen to it, for the plan."""
@@ -70,6 +78,9 @@ def open_sink(
     whole = StructType([*schema.fields, StructField(COLUMN, provenance.spark_type)])
     check_names([COLUMN], whole.names, where="output")
     if isinstance(sink, DeltaSink):
+        why = unreadable(sink.path, s3_options(spark, sink.path))
+        if why:
+            return _instead(spark, sink, whole, provenance, why=why)
         return _Delta(spark, sink, whole, provenance)
     return _ThroughSpark(SparkWriter(spark, sink, whole), provenance)
 
@@ -83,7 +94,8 @@ class _Delta:
         require_delta(spark)
         self.name, self.schema = sink.path, schema
         self.sql = f"SELECT * FROM delta.{quoted(absolute(sink.path))}"  # noqa: S608 - only shown
-        self._spark, self._provenance = spark, provenance
+        self.warnings: tuple[str, ...] = ()
+        self._spark, self._sink, self._provenance = spark, sink, provenance
         self._target = open_target(
             spark,
             sink.path,
@@ -105,10 +117,16 @@ class _Delta:
     def write(
         self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
     ) -> Written:
+        layout = self._target.layout
+        why = unwritable_by_workers(self._spark, layout.root, layout.s3)
+        if why:
+            instead = _instead(self._spark, self._sink, self.schema, self._provenance, why=why)
+            self.warnings = instead.warnings
+            return instead.write(df, plan, task, max_quarantine=max_quarantine)
         reports = write_uncommitted(
             plan.select(self._sorted(df, plan)),
             task,
-            self._target.layout,
+            layout,
             provenance=self._provenance,
         )
         counts = Written(
@@ -144,22 +162,55 @@ class _ThroughSpark:
     So a run over its quarantine limit fails after the rows are written.
     """
 
-    def __init__(self, writer: SparkWriter, provenance: Provenance) -> None:
-        self._writer, self._provenance = writer, provenance
+    def __init__(
+        self,
+        writer: SparkWriter,
+        provenance: Provenance,
+        *,
+        fixed: Mapping[str, Any] = MappingProxyType({}),
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self._writer, self._provenance, self.warnings = writer, provenance, warnings
+        self._fixed = fixed
         self.name, self.sql, self.schema = writer.name, writer.sql, writer.schema
-        self.describe, self.read = writer.describe, writer.read
+        self.read = writer.read
+
+    def describe(self) -> dict[str, Any]:
+        said = self._writer.describe()
+        return said | ({"warning": " ".join(self.warnings)} if self.warnings else {})
 
     def done(self) -> int | None:
-        return None
+        return self._writer.version if self._writer.done() else None
 
     def write(
         self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
     ) -> Written:
         counts = Observation(f"sparkml-{uuid.uuid4().hex[:8]}")
         scored = plan.apply(df, task).withColumn(COLUMN, self._provenance.column())
+        for name, value in self._fixed.items():  # this run's partition, which the rows do not carry
+            scored = scored.withColumn(name, F.lit(value).cast(self.schema[name].dataType))
         rows, bad = F.count(F.lit(1)).alias("rows"), F.count(column("error")).alias("bad")
         self._writer.save(scored.observe(counts, rows, bad))
         written = Written(rows=counts.get["rows"], quarantined=counts.get["bad"])
         fate = "the rows are written: this sink cannot take them back"
         check_quarantine(written, max_quarantine, where=self.name, fate=fate)
         return written
+
+
+def _instead(
+    spark: SparkSession, sink: DeltaSink, schema: StructType, provenance: Provenance, *, why: str
+) -> _ThroughSpark:
+    """A Delta sink that Spark's own writer fills, since Python cannot write there."""
+    partition = sink.partition or {}
+    whole = with_fixed(schema, DeltaTransaction(spark, sink.path).schema, partition)
+    warning = (
+        f"Python cannot write to {sink.path} here ({why}), so Spark's own writer wrote the table: "
+        "it commits inside the write, so max_quarantine is checked after the rows are in it. "
+        "Give the executors' environment credentials for the bucket to have it checked before."
+    )
+    return _ThroughSpark(
+        SparkWriter(spark, sink, whole),
+        provenance,
+        fixed={f.name: partition[f.name] for f in whole.fields[len(schema.fields) :]},
+        warnings=(warning,),
+    )

@@ -18,6 +18,7 @@ from sparkml.errors import ConfigError, InputError, SourceError, did_you_mean, m
 from sparkml.features.encoders import Encoding
 from sparkml.spark.encodings import register_encoding
 from sparkml.spark.failures import FROM_SPARK, brief
+from sparkml.spark.feature_options import check_options
 from sparkml.spark.features import register_named
 from sparkml.spark.session import require_delta
 from sparkml.spark.types import column
@@ -47,6 +48,7 @@ def read_source(spark: SparkSession, source: Source, *, key: str = "source") -> 
             brief(error), where=f"{key}.{_place(source)}", fix="name a source that exists"
         ) from error
     if source.where is not None:
+        check_options(spark, source.where, where=f"{key}.where")
         df = _checked(df.filter, source.where, where=f"{key}.where")
     if source.columns is not None:
         for name in source.columns:
@@ -61,8 +63,8 @@ def apply_steps(df: DataFrame, steps: Sequence[Step]) -> DataFrame:
     """`df` with each step's column added or replaced, in order.
 
     Raises:
-        ConfigError: an expression does not parse, or names a column that is not there; or there is
-            no such encoding.
+        ConfigError: an expression does not parse, names a column that is not there, or calls a
+            feature with an option that makes no sense; or there is no such encoding.
         ExtraMissing: a feature needs a library that is not installed here.
     """
     register_named(df.sparkSession, [step.expr for step in steps])
@@ -70,8 +72,9 @@ def apply_steps(df: DataFrame, steps: Sequence[Step]) -> DataFrame:
         if step.encoding:
             encoding = _read_encoding(step.encoding, where=f"steps[{index}].encoding")
             register_encoding(df.sparkSession, step.column, encoding)
-        add = partial(df.withColumn, step.column)
-        df = _checked(add, step.expr, where=f"steps[{index}] ({step.column})")
+        add, where = partial(df.withColumn, step.column), f"steps[{index}] ({step.column})"
+        check_options(df.sparkSession, step.expr, where=where)
+        df = _checked(add, step.expr, where=where)
     return df
 
 

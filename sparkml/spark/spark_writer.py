@@ -81,6 +81,11 @@ class SparkWriter:
         txn = DeltaTransaction(self._spark, sink.path)
         return txn.done(app_id(sink.run_key), TXN_VERSION)
 
+    @property
+    def version(self) -> int:
+        """The version of the Delta table as it is now; -1 where there is none."""
+        return DeltaTransaction(self._spark, self.name).version
+
     def save(self, rows: DataFrame) -> None:
         """Write `rows`, which have the sink's schema, in one job."""
         sink = self._sink
@@ -187,11 +192,15 @@ def _delta_options(sink: DeltaSink, schema: StructType, *, is_new: bool) -> dict
     if sink.column_mapping == "name" and is_new:
         options["delta.columnMapping.mode"] = "name"
     if sink.mode == "replace" and sink.partition:
-        parts = [predicate(name, str(value), schema) for name, value in sink.partition.items()]
+        parts = [predicate(name, _text(value), schema) for name, value in sink.partition.items()]
         options["replaceWhere"] = " AND ".join(parts)
     if sink.run_key:
         options |= {"txnAppId": app_id(sink.run_key), "txnVersion": str(TXN_VERSION)}
     return options
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _flat(rows: DataFrame) -> DataFrame:

@@ -22,6 +22,7 @@ from pyspark import TaskContext
 from sparkml.scoring.batches import rebatch
 from sparkml.scoring.cache import cached_scorer
 from sparkml.scoring.scorer import ERROR_TYPE
+from sparkml.spark.gpu import on_own_gpu
 from sparkml.spark.ship import arrived
 
 if TYPE_CHECKING:
@@ -65,10 +66,15 @@ def score_batches(task: ScoreTask, batches: Iterator[pa.RecordBatch]) -> Iterato
 
 
 def open_scorer(spec: ModelSpec, *, tuned: bool) -> Scorer:
-    """The live model of this worker: loaded at the first batch that needs it, then kept."""
+    """The live model of this worker: loaded at the first batch that needs it, then kept.
+
+    Raises:
+        GpuMissing: it is told to use a GPU, and this task has none.
+    """
     context = TaskContext.get()
     cores = context.cpus() if context else 1
-    scorer, loaded = cached_scorer(spec, cores=cores, locate=arrived)
+    own = on_own_gpu(spec, context)
+    scorer, loaded = cached_scorer(own, cores=cores, locate=arrived)
     if tuned:
         tune(loaded=loaded)
     return scorer

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 import sparkml.functions as sf
 from sparkml.arrow import to_arrow_type
-from sparkml.errors import ConfigError, SignatureError
+from sparkml.errors import ConfigError, InputError, SignatureError
 from sparkml.features import FEATURES
 from sparkml.spark.features import BY_NAME, _parameters, register_features
 from tests.odd_values import bits, odd_table
@@ -248,6 +248,26 @@ def test_a_wrong_call_of_a_column_function_is_an_error_at_once(spark, call, said
     """Before there is a query."""
     with pytest.raises(SignatureError, match=said):
         call()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: sf.hashed_bag_of_words("t", width=0), "a width of 0"),
+        (lambda: sf.category_bucket("t", buckets=-1), "-1 buckets"),
+        (lambda: sf.geohash("x", "y", precision=13), "a geohash of 13 characters"),
+        (lambda: sf.yeo_johnson("x", lmbda=math.inf), "lmbda is inf"),
+        (lambda: sf.ngram_similarity("a", "b", n=0), "n-grams of 0 characters"),
+        (lambda: sf.image_gray("i", width=8, height=0), "an image of 8 × 0 values"),
+        (lambda: sf.url_path_part("u", index=0), "parts are counted from 1"),
+        (lambda: sf.json_field("t", path="$.*"), r"a path is written like \$\.a\.b"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_an_error_before_there_is_a_query(spark, call, said):
+    """Of a column function: the kernel is asked, of no rows; a column may be an option too."""
+    with pytest.raises(InputError, match=said):
+        call()
+    assert sf.geohash("x", "y", precision=F.lit(13)) is not None
 
 
 def test_unknown_functions_and_columns(spark):

@@ -158,6 +158,26 @@ def test_fields_of_json(spark, path):
     assert any(plain)
 
 
+NUMBERS = [
+    "{k}", "-{k}", "0.{k}", "-0.{k}", "1.{k}", "12.{k}", "{k}.55", "1e{k}", "1E-{k}", "1e+{k}",
+    "0e{k}", "0.0e{k}", "{k}e5", "{k}.5e5", "0.{k}e5", "-0.{k}E-5",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["$", "$.a", "$.b"])
+def test_numbers_of_any_length_in_json(spark, path):
+    """1,000 digits are read, wherever they stand; more make the document bad, also beside them."""
+    numbers = [n.format(k="3" * k) for n in NUMBERS for k in (*range(996, 1004), 5_000, 10**5)]
+    numbers += ["1e999999", "-1e999999", "1e-999999", "1.5e2147483648", "0e99999999999", "1E400"]
+
+    by_spark, plain = both(
+        spark, "json_field", [*numbers, *(f'{{"a":{n},"b":1}}' for n in numbers)], path=path
+    )
+
+    assert plain == by_spark
+    assert {None} < set(plain)
+
+
 @pytest.mark.parametrize(
     ("name", "columns", "constants", "said"),
     [

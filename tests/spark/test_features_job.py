@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,12 +37,20 @@ NUMBERS = [5, 12, None, None, 9]
 STEP = {"column": "n", "expr": "month_as_int(month)"}
 
 
+def bad(expr):
+    """A step that adds `x`."""
+    return {"column": "x", "expr": expr}
+
+
 class Silent:
     """A reporter that says nothing."""
 
     def stage(self, text: str) -> None: ...
     def progress(self, done: int, total: int, failed: int) -> None: ...
     def close(self) -> None: ...
+
+
+RUN = partial(features_job.run, report=Silent())
 
 
 @pytest.fixture
@@ -55,10 +64,10 @@ def months(spark, tmp_path):
         "result": str(tmp_path / "result.json"),
     }
 
-    def go(**changes):
+    def go(*, story=RUN, **changes):
         path = tmp_path / "job.yaml"
         path.write_text(yaml.safe_dump({**config, **changes}))
-        return features_job.run(load_as(FeaturesConfig, path, env={}), report=Silent())
+        return story(load_as(FeaturesConfig, path, env={}))
 
     go.home = tmp_path
     return go
@@ -83,6 +92,20 @@ def test_a_delta_table_holds_the_columns_and_the_features(months):
     assert 5 == computed.rows == told["rows"]
     assert 3 == len(computed.sample)
     assert dict(computed.summary_rows())["query"].startswith("SELECT * FROM delta.")
+
+
+def test_a_plan_says_all_and_does_nothing(months):
+    """The columns, the sink, every value with its origin; what a run would refuse is refused."""
+    plan = months(story=features_job.plan, keep=["id", "n"])
+
+    assert [{"column": "id", "type": "bigint"}, {"column": "n", "type": "int"}] == plan.output
+    assert str(months.home / "out") == plan.sink["where"]
+    for said in (str(months.home / "out"), "bigint", "steps", "job.yaml:"):
+        assert said in plan.text()
+    assert json.loads(json.dumps(plan.to_json()))["source"].endswith("months.parquet")
+    assert {"job.yaml", "months.parquet"} == {p.name for p in months.home.iterdir()}
+    with pytest.raises(ConfigError, match="no column 'm'"):
+        months(story=features_job.plan, keep=["m"])
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
@@ -198,6 +221,11 @@ def test_columns_that_the_table_lacks_are_refused_or_added(months):
         ({"steps": [{**STEP, "expr": "month_as_int("}]}, ConfigError, r"steps\[0\] \(n\)"),
         ({"steps": [STEP, {**STEP, "expr": "geohash(mnth, 1)"}]}, ConfigError, r"mnth.*steps\[1\]"),
         ({"steps": [{**STEP, "expr": "geohash(1, 2, precison => 3)"}]}, ConfigError, "precison"),
+        ({"steps": [STEP, bad("geohash(1, 2, 13)")]}, ConfigError, r"of 13 char.*steps\[1\] \(x"),
+        ({"steps": [bad("hashed_bag_of_words(month, WIDTH => 2 * 0)")]}, ConfigError, "width of 0"),
+        ({"steps": [bad("upper(json_field(month, path => '$.*'))")]}, ConfigError, "is written"),
+        ({"steps": [bad("1 + category_bucket(month, -3)")]}, ConfigError, "-3 buckets"),
+        ({"steps": [bad("size(image_gray(null, width => -1))")]}, ConfigError, "-1 × 28"),
         ({"steps": []}, ConfigError, "steps"),
         ({"keep": ["id", "m"]}, ConfigError, "no column 'm'"),
         ({"source": {"format": "parquet", "path": "nowhere"}}, SourceError, "nowhere"),

@@ -12,15 +12,24 @@ import pytest
 import yaml
 from pyspark.ml import Pipeline
 from pyspark.ml.classification import LogisticRegression, RandomForestClassifier
-from pyspark.ml.feature import SQLTransformer, StringIndexer, VectorAssembler
+from pyspark.ml.feature import (
+    CountVectorizer,
+    SQLTransformer,
+    StringIndexer,
+    Tokenizer,
+    VectorAssembler,
+)
 from pyspark.ml.linalg import Vectors
 from sklearn.linear_model import LinearRegression
 
 from sparkml import load_scorer, read_spec, register_sql, score, score_udf
 from sparkml.config import load_config
 from sparkml.errors import ModelUnreadable, NullInputError, SignatureError, UnsupportedFlavor
+from sparkml.models.host_cache import cached_folder
+from sparkml.models.read import open_predictor
 from sparkml.spark import run as runs
 from sparkml.spark.failures import explained
+from sparkml.spark.ml.load import load_stages
 from sparkml.spec import Field, Signature
 from tests.models import save, stored, table
 
@@ -247,12 +256,8 @@ def test_a_column_function_or_a_scorer_cannot_score_it(spark, pipe):
 
 def test_a_stage_that_spark_cannot_load_is_named(spark, rows, pipe, tmp_path):
     """Its metadata are whole, its data are not."""
-    _, path = pipe
-    spec = read_spec(path)
-    from sparkml.models.host_cache import cached_folder
-    from sparkml.models.read import open_predictor
-    from sparkml.spark.ml.load import load_stages
-
+    stored(pipe[0], str(tmp_path / "m"))  # not loaded before: it is saved at another moment
+    spec = read_spec(str(tmp_path / "m"))
     predictor = open_predictor(spec)
     [data] = (cached_folder(spec.digest) / "stages").glob("0_*/data")
     held = {p: p.read_bytes() for p in data.iterdir()}
@@ -334,6 +339,62 @@ def test_a_registered_pipeline_goes_into_delta_beside_a_python_model(
     assert {"unseen": "MODEL_EXCEPTION", "x": "NULL_INPUT"} == codes
 
 
+def test_the_stages_are_loaded_once(spark, rows, pipe, tmp_path):
+    """Not for each call of `score`; what one call makes of them is not seen by the next."""
+    stored(pipe[0], str(tmp_path / "m"))
+    spec = read_spec(str(tmp_path / "m"))
+    df = spark.createDataFrame(
+        [(0, 1.0, 1.0, "x"), *UNSEEN], "id int, a double, b double, c string"
+    )
+    first = score(df, spec, key="id").collect()
+    jobs = jobs_of(spark)
+    again = score(df, spec, key="id")
+
+    assert jobs == jobs_of(spark)
+    assert first == again.collect()
+    assert [None, "MODEL_EXCEPTION", "NULL_INPUT"] == [r.error and r.error.code for r in first]
+
+
+def jobs_of(spark) -> int:
+    """How many jobs this Spark has started."""
+    return spark.sparkContext._jsc.sc().dagScheduler().nextJobId()
+
+
+RESTARTED = """
+import sys
+from sparkml import read_spec, score
+from sparkml.spark.session import build_session
+spec = read_spec(sys.argv[1])
+for _ in range(2):
+    spark = build_session("local[1]", {"spark.ui.enabled": "false"}, tuned=True)
+    [row] = score(spark.sql("SELECT 'a b b' t"), spec, keep=[]).collect()
+    print(row.m.prediction, row.error)
+    spark.stop()
+"""
+
+
+def test_a_stage_of_a_stopped_session_is_not_used_again(spark, tmp_path):
+    """A CountVectorizerModel holds a broadcast, which is gone with its session."""
+    texts = spark.createDataFrame([("a a", 0.0), ("b b", 1.0)] * 9, "t string, label double")
+    stages = [
+        Tokenizer(inputCol="t", outputCol="w"),
+        CountVectorizer(inputCol="w", outputCol="features"),
+        LogisticRegression(maxIter=3),
+    ]
+    stored(Pipeline(stages=stages).fit(texts), str(tmp_path / "m"))
+    done = subprocess.run(
+        [sys.executable, "-c", RESTARTED, str(tmp_path / "m")],
+        env=os.environ,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert ["1.0 None"] * 2 == done.stdout.splitlines()[-2:]
+
+
 CLUSTER = """
 import sys
 from sparkml import read_spec, score
@@ -345,12 +406,12 @@ conf = {
     "spark.hadoop.fs.defaultFS": "viewfs://c",
     "spark.hadoop.fs.viewfs.mounttable.c.linkFallback": f"file://{home}/remote",
 }
-spark = build_session("local-cluster[1,1,1024]", conf, tuned=True)
-df = spark.sql("SELECT 1D a, 2D b, 'x' c")
 for _ in range(2):  # the second finds the copy
+    spark = build_session("local-cluster[1,1,1024]", conf, tuned=True)
+    df = spark.sql("SELECT 1D a, 2D b, 'x' c")
     [row] = score(df, read_spec(model), keep=[]).collect()
+    spark.stop()
 print(row.m.prediction, row.m.probability)
-spark.stop()
 """
 
 

@@ -13,7 +13,12 @@ from pyspark.cloudpickle import dumps
 from sklearn.linear_model import LogisticRegression
 
 from sparkml import score
+from sparkml.errors import DigestMismatch
+from sparkml.models import digest
+from sparkml.models.artifact import cached_folder
+from sparkml.scoring.cache import cached_scorer
 from sparkml.spark.score import ScorePlan
+from sparkml.spark.ship import arrived
 from sparkml.spark.worker import score_batches
 from tests.models import save, table
 
@@ -68,6 +73,25 @@ def test_a_model_is_loaded_once_per_worker_process(spark, logistic):
     loaded = [r.pid for r in rows if r.loaded]
     assert len(loaded) == len(set(loaded)) <= 2
     assert len(rows) == 40
+
+
+def test_a_worker_reads_a_model_s_files_once_for_their_digest(spark, tmp_path, monkeypatch):
+    """And refuses files that were changed in the host's cache, where nothing else was shipped."""
+    x = table(20)
+    spec = save(LogisticRegression().fit(x, x["a"] > 0), tmp_path, name="read_once")
+    read: list[str] = []
+
+    def counted(path, sha256=digest.sha256):
+        read.append(path.name)
+        return sha256(path)
+
+    monkeypatch.setattr(digest, "sha256", counted)
+    _, loaded = cached_scorer(spec, cores=1, locate=arrived)
+    (cached_folder(spec.digest) / "read_once.joblib").write_bytes(b"")
+
+    assert (True, ["read_once.joblib"]) == (loaded, read)
+    with pytest.raises(DigestMismatch, match="were changed"):
+        arrived(spec.digest)
 
 
 def test_threads_in_a_worker_are_capped_to_the_task_s_cores(spark, logistic):

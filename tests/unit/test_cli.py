@@ -62,7 +62,8 @@ def test_help_of_a_command_documents_options_and_statuses():
         for option in ("--config", "--set", "--json", "--debug", "--verbose"):
             assert option in done.stdout
         assert "ERROR <CODE>" in done.stdout
-    assert "--plan" in sparkml("score", "--help").stdout
+    for command in ("score", "features", "train"):
+        assert "--plan" in sparkml(command, "--help").stdout
 
 
 def test_the_documented_statuses_are_those_of_the_errors():

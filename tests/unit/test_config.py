@@ -179,7 +179,7 @@ def test_every_mistake_is_told_at_once(problems):
     found = problems(text, sets=["workers.tunned=no"], env={"SPARKML__FOO": "1"})
     expected = [
         ("'source.format'", ":5 |", "did you mean 'delta'?"),
-        ("unknown key 'source.pth'", ":6 |", "did you mean 'path'?"),
+        ("unknown key 'source.pth'", ":6 |", "did you mean 'source.path'?"),
         ("'source.path' is missing", ":4 |", "needed there: format, path"),
         ("'key' names 'id' twice", ":7", ""),
         ("'trust' must be one of always, promised, never", ":8 |", "did you mean 'always'?"),
@@ -187,7 +187,7 @@ def test_every_mistake_is_told_at_once(problems):
         ("'sink.mode' must be one of replace, append", ":13 |", "did you mean 'replace'?"),
         ("unknown key 'sink.colour'", ":14 |", "known: format, path, partition,"),
         ("'max_quarantine'", ":15 |", "a share of the rows"),
-        ("unknown key 'workers.tunned'", "--set", "did you mean 'tuned'?"),
+        ("unknown key 'workers.tunned'", "--set", "did you mean 'workers.tuned'?"),
         ("unknown key 'foo'", "environment SPARKML__FOO", "known: models, registry"),
     ]
     for what, where, fix in expected:

@@ -128,7 +128,7 @@ def test_a_configuration_survives_its_plain_values(load):
         ("predictions=./in", "'predictions' is the source", ""),
         ("evaluate.threshold=2", "'evaluate.threshold' must be less than or equal to 1", ""),
         ("positve=yes", "unknown key 'positve'", "did you mean 'positive'?"),
-        ("source.formt=csv", "unknown key 'source.formt'", "did you mean 'format'?"),
+        ("source.formt=csv", "unknown key 'source.formt'", "did you mean 'source.format'?"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_fix(problem, change, what, fix):

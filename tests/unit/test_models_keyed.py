@@ -7,6 +7,7 @@ import decimal
 import io
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import cloudpickle
 import numpy as np
@@ -27,6 +28,7 @@ from sparkml.errors import (
     UnsupportedFlavor,
     UntrustedModel,
 )
+from sparkml.models.digest import digest_of
 from sparkml.models.environment import EnvironmentWarning
 from sparkml.models.flavors import keyed_predictor
 from sparkml.models.flavors.keyed import KeyedModel
@@ -334,6 +336,15 @@ def test_a_damaged_artifact_is_unreadable_before_any_row(tmp_path, said):
         read_spec(str(folder))
 
     assert error.value.fix
+
+
+def test_a_worker_does_not_compare_every_model_again(tmp_path):
+    """The folder's digest holds all of their bytes."""
+    spec = read_spec(str(write(tmp_path / "m", trees(1, 2))))
+    folder = write(tmp_path / "shipped", trees(1, 2))
+    flipped(folder / "models.bin")
+
+    assert load_scorer(replace(spec, digest=digest_of(folder)), folder)
 
 
 def test_a_model_that_does_not_unpickle_names_its_key(tmp_path):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
+from dataclasses import replace
+
 import lightgbm
 import mlflow.lightgbm
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import skops.io
 
 from sparkml import load_scorer, read_spec
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, UntrustedModel
+from sparkml.models.digest import digest_of
 from sparkml.spec import Field, Signature
 from sparkml.testing import check_scorer
 
@@ -353,6 +359,77 @@ def test_a_damaged_text_is_refused_before_the_library_dies_of_it(how, tmp_path):
     (tmp_path / "model.txt").write_text(damaged(text)[how], encoding="utf-8")
     with pytest.raises(ModelUnreadable, match="LightGBM cannot read the model: it"):
         read_spec(str(tmp_path / "model.txt"))
+
+
+def test_a_worker_does_not_look_at_the_trees_again(tmp_path):
+    """The digest says that they are those that `read_spec` looked at: opening costs a load."""
+    booster = trained("binary", SIGN)
+    spec = read_spec(stored(booster, tmp_path))
+    text = damaged(booster.model_to_string())["newer"]  # of all damages the harmless one
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    (folder / "model.txt").write_text(text)
+
+    load_scorer(replace(spec, digest=digest_of(folder)), folder)
+    with pytest.raises(ModelUnreadable, match="written by a LightGBM newer"):
+        read_spec(str(folder))
+
+
+def reworked(path, change):
+    """Change the schema of a skops file in place; `change` gets it and its booster's node."""
+    with zipfile.ZipFile(path) as archive:
+        schema = json.loads(archive.read("schema.json"))
+        others = {n: archive.read(n) for n in archive.namelist() if n != "schema.json"}
+    change(schema, schema["content"]["content"]["_Booster"])
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", json.dumps(schema))
+        for name, content in others.items():
+            archive.writestr(name, content)
+
+
+def with_a_leaf_too_few(schema, booster):
+    node = booster["content"]["content"]["_handle"]
+    text = json.loads(node["content"])
+    node["content"] = json.dumps(damaged(text)["a value too few"])
+
+
+def hidden(schema, booster):
+    """The text that is looked at, behind another one of the same id that skops would take."""
+    good = booster["content"]["content"]["_handle"]
+    content = json.dumps(damaged(json.loads(good["content"]))["a value too few"])
+    attributes = schema["content"]["content"]
+    first = next(name for name in attributes if name != "_Booster")
+    attributes[first] = {**good, "content": content}
+
+
+def elsewhere(schema, booster):
+    booster["content"]["content"]["_handle"]["__loader__"] = "BytesNode"
+
+
+def made_otherwise(schema, booster):
+    booster["__loader__"] = "ConstructorFromReduceNode"
+
+
+@pytest.mark.parametrize("flavor", ["lightgbm", "sklearn"])
+@pytest.mark.parametrize("change", [with_a_leaf_too_few, hidden, elsewhere, made_otherwise])
+def test_a_damaged_text_in_a_skops_file_is_refused_before_the_library_dies_of_it(
+    change, flavor, tmp_path
+):
+    """As a wrapper of MLflow's and as a bare file; and a text that is not where skops puts it."""
+    model = lightgbm.LGBMClassifier(n_estimators=4, n_jobs=1, **QUIET)
+    model.fit(FRAME.to_numpy(), SIGN)
+    if flavor == "lightgbm":
+        mlflow.lightgbm.save_model(model, tmp_path / "m", serialization_format="skops", **PINNED)
+        (path,) = (p for p in (tmp_path / "m").iterdir() if zipfile.is_zipfile(p))
+    else:
+        (tmp_path / "m").mkdir()
+        path = tmp_path / "m/model.skops"
+        skops.io.dump(model, path)
+    assert flavor == read_spec(str(tmp_path / "m")).flavor
+    reworked(path, change)
+
+    with pytest.raises(ModelUnreadable, match="LightGBM cannot read the model"):
+        read_spec(str(tmp_path / "m"))
 
 
 def test_columns_that_are_not_the_model_s_are_refused(tmp_path):

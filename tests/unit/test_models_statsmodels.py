@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from sparkml.errors import (
     SignatureError,
     UntrustedModel,
 )
+from sparkml.models.digest import digest_of
 from sparkml.models.read import read_spec
 from sparkml.spec import Field, Signature
 from sparkml.testing import THROUGH_BLAS, check_scorer
@@ -278,6 +280,16 @@ def test_a_formula_of_the_rows_together_is_refused(formula, save):
     """It gives a row other numbers when others are beside it."""
     with pytest.raises(ContractViolation, match="results would depend on the batch"):
         read_spec(save(smf.ols(formula, TABLE).fit()))
+
+
+def test_a_worker_does_not_ask_the_formula_again(save, tmp_path):
+    """Its bytes are those that `read_spec` asked."""
+    spec = read_spec(save(smf.ols("spent ~ age", TABLE).fit()))
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    smf.ols("spent ~ I(age - age.mean())", TABLE).fit().save(folder / "results.pickle")
+
+    assert load_scorer(replace(spec, digest=digest_of(folder)), folder)
 
 
 @pytest.mark.parametrize("formula", ["center(age)", "bs(age, df=4)", "np.log(age)", "C(job) * age"])

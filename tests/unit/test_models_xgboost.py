@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 
 import mlflow.xgboost
 import numpy as np
@@ -14,6 +15,7 @@ import xgboost
 
 from sparkml import load_scorer, read_spec
 from sparkml.errors import ModelUnreadable, SignatureError, UnsupportedFlavor
+from sparkml.models.digest import digest_of
 from sparkml.spec import Field
 from sparkml.testing import check_scorer
 
@@ -331,6 +333,20 @@ def test_a_tree_that_is_none_is_refused(name, value, said, suffix, tmp_path):
         booster.save_model(tmp_path / "model.ubj")
     with pytest.raises(ModelUnreadable, match=said):
         read_spec(str(tmp_path / f"model.{suffix}"))
+
+
+def test_a_worker_does_not_look_at_the_trees_again(tmp_path):
+    """The digest says that they are those that `read_spec` looked at: opening costs a load."""
+    model = json.loads(trained("binary:logistic", SIGN).save_raw("json"))
+    spec = read_spec(stored(trained("binary:logistic", SIGN), tmp_path, "json"))
+    model["learner"]["gradient_booster"]["model"]["trees"][0]["split_indices"][0] = 3
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    (folder / "model.json").write_text(json.dumps(model))
+
+    load_scorer(replace(spec, digest=digest_of(folder)), folder)
+    with pytest.raises(ModelUnreadable, match="a feature that there is not"):
+        read_spec(str(folder))
 
 
 def test_a_file_of_a_newer_xgboost_is_refused_with_the_version(tmp_path):

@@ -15,6 +15,7 @@ import pytest
 from pyarrow import fs
 from sklearn.ensemble import RandomForestClassifier
 
+from sparkml.config import load_config
 from sparkml.errors import ConfigError, DigestMismatch, ModelNotFound, SinkNotWritable
 from sparkml.files import open_address
 from sparkml.models.promise import promise
@@ -219,3 +220,16 @@ def test_files_that_nobody_reported_are_deleted(s3, bucket):
 def listed(s3, folder: str) -> list[fs.FileInfo]:
     selector = fs.FileSelector(folder, recursive=True, allow_not_found=True)
     return [info for info in s3.get_file_info(selector) if info.is_file]
+
+
+def test_a_configuration_on_a_store_is_read_as_one_on_disk(s3) -> None:
+    """A driver without a copy of the file, as on EMR Serverless, reads it where it is stored."""
+    s3.create_dir("confs")
+    text = "models: {m: {uri: models:/m/1}}\nsource: {format: delta, path: a}\nkey: [id]\n"
+    with s3.open_output_stream("confs/job one.yaml") as stream:
+        stream.write(f"{text}sink: {{format: delta, path: b}}\n".encode())
+    loaded = load_config("s3://confs/job one.yaml", env={}, sets=["key=[other]"])
+    assert ("other",) == loaded.config.key
+    assert "s3://confs/job one.yaml:1" == loaded.origins["models.m.uri"]
+    with pytest.raises(ConfigError, match=r"there is no such file \| s3://confs/none.yaml"):
+        load_config("s3://confs/none.yaml", env={})

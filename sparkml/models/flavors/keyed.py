@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ConfigError, ModelNotFound, ModelUnreadable, did_you_mean
 from sparkml.models.extras import need
-from sparkml.models.flavors.keyed_file import FLAVOR, MODELS, read_header, read_parts
+from sparkml.models.flavors.keyed_file import (
+    FLAVOR,
+    MODELS,
+    check_bytes,
+    read_header,
+    read_parts,
+)
 from sparkml.models.flavors.keyed_predictor import KeyedPredictor
 from sparkml.models.flavors.sklearn import SklearnModel
 from sparkml.models.host_cache import cached_folder
@@ -39,7 +45,7 @@ def runs_code(folder: Path, description: MLmodel | None) -> str:  # noqa: ARG001
 def open_model(
     folder: Path, description: MLmodel | None, model_config: Mapping[str, Any]
 ) -> KeyedModel:
-    """The models in `folder`: the index read, the bytes checked, no model loaded.
+    """The models in `folder`: the index read, no model loaded.
 
     Raises:
         ModelUnreadable: a file is missing or damaged.
@@ -85,6 +91,10 @@ class KeyedModel:
     def __init__(self, folder: Path, header: Header) -> None:
         self.where, self.header = str(folder), header
         self.parts = read_parts(folder, header)
+
+    def check(self) -> None:
+        """Compare every model with the index: see `check_bytes`."""
+        check_bytes(self.parts, where=self.where)
 
     @property
     def inputs(self) -> tuple[Field, ...]:

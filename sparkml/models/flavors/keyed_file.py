@@ -60,7 +60,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The index of a keyed model and its models' bytes, checked; the bytes are memory-mapped."""
+    """The index of a keyed model and its models' bytes, which are memory-mapped."""
 
     index: pa.Table
     blob: Any = field(repr=False)
@@ -122,7 +122,7 @@ def read_header(flavor: Mapping[str, Any], *, where: str) -> Header:
 
 
 def read_parts(folder: Path, header: Header) -> Parts:
-    """The index and the models' bytes; each model's SHA-256 is compared, so that all are read once.
+    """The index and the models' bytes; no model is read.
 
     Raises:
         ModelUnreadable: a file is missing or damaged, or the two do not belong together.
@@ -135,12 +135,24 @@ def read_parts(folder: Path, header: Header) -> Parts:
             blob = file.read_buffer()
         _check_spans(index, blob)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise ModelUnreadable(
-            f"the keyed model is damaged: {type(error).__name__}: {error}",
-            where=str(folder),
-            fix=_REMAKE,
-        ) from error
+        said = f"the keyed model is damaged: {type(error).__name__}: {error}"
+        raise ModelUnreadable(said, where=str(folder), fix=_REMAKE) from error
     return Parts(index=index, blob=memoryview(blob))
+
+
+def check_bytes(parts: Parts, *, where: str) -> None:
+    """Compare each model's SHA-256 with the index; reads all of them once.
+
+    Raises:
+        ModelUnreadable: one was changed.
+    """
+    made = parts.index.filter(parts.index["offset"].is_valid())
+    for row in made.select(["offset", "length", "sha256"]).to_pylist():
+        model = parts.blob[row["offset"] :][: row["length"]]
+        if hashlib.sha256(model).hexdigest() != row["sha256"]:
+            raise ModelUnreadable(
+                f"{MODELS} was changed at byte {row['offset']:,}", where=where, fix=_REMAKE
+            )
 
 
 def _check_spans(index: pa.Table, blob: pa.Buffer) -> None:
@@ -153,8 +165,3 @@ def _check_spans(index: pa.Table, blob: pa.Buffer) -> None:
         raise ValueError("the index has no key")
     if blob.size != (ends[-1] if len(ends) else 0):
         raise ValueError(f"{MODELS} has {blob.size:,} bytes, the index says {ends[-1]:,}")
-    view = memoryview(blob)
-    told = made["sha256"].to_pylist()
-    for end, length, expected in zip(ends.tolist(), lengths.tolist(), told, strict=True):
-        if hashlib.sha256(view[end - length : end]).hexdigest() != expected:
-            raise ValueError(f"{MODELS} was changed at byte {end - length:,}")

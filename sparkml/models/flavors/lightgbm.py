@@ -33,7 +33,12 @@ from sparkml.models.flavors.lightgbm_text import (
     infos_of,
     objective_of,
 )
-from sparkml.models.flavors.sklearn_file import check_predicts, code_in, read_estimator
+from sparkml.models.flavors.sklearn_file import (
+    check_file,
+    check_predicts,
+    code_in,
+    read_estimator,
+)
 from sparkml.models.mlmodel import inside
 from sparkml.models.pools import pool_threads
 
@@ -56,6 +61,22 @@ def runs_code(folder: Path, description: MLmodel | None) -> str:
     if description is None or _is_booster(description):
         return ""
     return code_in(folder, _as_sklearn(description))
+
+
+def check_files(folder: Path, description: MLmodel | None) -> None:
+    """Look at every tree of a text, in a file of its own or in a skops file.
+
+    Raises:
+        ModelUnreadable: the text is damaged or from a newer LightGBM.
+    """
+    if description is not None and not _is_booster(description):
+        check_file(folder, _as_sklearn(description))
+        return
+    path = _text_file(folder, description)
+    try:
+        check_text(path.read_text(encoding="utf-8"))
+    except (ValueError, KeyError, OSError) as error:
+        raise _unreadable(error, path) from error
 
 
 def open_model(
@@ -231,11 +252,14 @@ def _text_file(folder: Path, description: MLmodel | None) -> Path:
 def _read(path: Path) -> Any:
     lightgbm = need("lightgbm", extra="lightgbm", why="a LightGBM model")
     try:
-        check_text(path.read_text(encoding="utf-8"))
         return lightgbm.Booster(model_file=str(path))
-    except (ValueError, KeyError, OSError, lightgbm.basic.LightGBMError) as error:
-        raise ModelUnreadable(
-            f"LightGBM cannot read the model: {error}",
-            where=str(path),
-            fix="store it again with Booster.save_model, by the LightGBM version installed here",
-        ) from error
+    except (OSError, lightgbm.basic.LightGBMError) as error:
+        raise _unreadable(error, path) from error
+
+
+def _unreadable(error: Exception, path: Path) -> ModelUnreadable:
+    return ModelUnreadable(
+        f"LightGBM cannot read the model: {error}",
+        where=str(path),
+        fix="store it again with Booster.save_model, by the LightGBM version installed here",
+    )

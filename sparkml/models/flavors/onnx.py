@@ -136,18 +136,14 @@ class OnnxModel:
         return ()
 
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> OnnxPredictor:
-        """The model as it scores batches of `signature`; a row's result must be its own."""
+        """The model as it scores batches of `signature`."""
         if params:
             raise ConfigError(
                 "an ONNX model takes no params",
                 where=self.where,
                 fix="leave them out, or make them columns",
             )
-        made = OnnxPredictor(self, signature)
-        rows = two_rows(signature.inputs)
-        each = (rows.slice(0, 1), rows.slice(1, 1))
-        check_batch_free(made.tables, rows, each, rtol=BATCH_RTOL, where=self.where)
-        return made
+        return OnnxPredictor(self, signature)
 
     def runner(
         self, inputs: tuple[Field, ...], wanted: Sequence[str]
@@ -191,6 +187,12 @@ class OnnxPredictor:
         wanted = _wanted([f.name for f in signature.outputs], model)
         self._feeds = model.feeds(signature.inputs)
         self.tables = model.runner(signature.inputs, wanted)
+
+    def check(self) -> None:
+        """Refuse a graph whose rows' results are not their own: see `check_batch_free`."""
+        rows = two_rows(self._signature.inputs)
+        each = (rows.slice(0, 1), rows.slice(1, 1))
+        check_batch_free(self.tables, rows, each, rtol=BATCH_RTOL, where=self._model.where)
 
     @cached_property
     def takes_nan(self) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ConfigError, ModelUnreadable, did_you_mean
 from sparkml.models.extras import need
+from sparkml.models.gpu import GPU_PROVIDERS, check_device, device_of, gpu_missing, number_of
 from sparkml.models.model_config import check_keys
 from sparkml.models.pools import pool_threads
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 CONFIG = {
     "providers": "execution providers, the preferred first; CPUExecutionProvider by default",
+    "device": "where the model runs: cpu (default), cuda (a Spark task's own GPU) or cuda:1",
     "shapes": "input -> the shape of one row's part, where the graph leaves several sizes open",
 }
 """The keys of `model_config` that an ONNX model takes."""
@@ -31,9 +33,10 @@ def check_config(given: Mapping[str, Any]) -> None:
     """Refuse keys of `model_config` that are not in `CONFIG`, and shapes that are none.
 
     Raises:
-        ConfigError: an unknown key, or a shape that is no list of sizes.
+        ConfigError: an unknown key, a device that is none, or a shape that is no list of sizes.
     """
     check_keys(given, CONFIG, what="an ONNX model")
+    check_device(device_of(given))
     shapes = given.get("shapes", {})
     for name, shape in shapes.items() if isinstance(shapes, dict) else [("", shapes)]:
         if not name or not isinstance(shape, list) or any(type(size) is not int for size in shape):
@@ -54,10 +57,13 @@ def open_session(path: Path, model_config: Mapping[str, Any], recorded: Mapping[
     Raises:
         ModelUnreadable: ONNX Runtime refuses the file; its reason is told.
         ConfigError: a provider that is not there.
+        GpuMissing: it is told to use a GPU, and ONNX Runtime sees none.
         ExtraMissing: onnxruntime is not installed.
     """
     ort = need("onnxruntime", extra="onnx", why="an ONNX model")
-    providers = _providers(model_config.get("providers", [CPU]), ort.get_available_providers())
+    device = device_of(model_config)
+    default = [GPU_PROVIDERS[0], CPU] if device.startswith("cuda") else [CPU]
+    providers = _providers(model_config.get("providers", default), ort.get_available_providers())
     options = ort.SessionOptions()
     options.intra_op_num_threads = pool_threads()
     options.inter_op_num_threads = 1
@@ -67,7 +73,8 @@ def open_session(path: Path, model_config: Mapping[str, Any], recorded: Mapping[
     if level is not None:
         options.graph_optimization_level = ort.GraphOptimizationLevel(level)
     try:
-        session = ort.InferenceSession(str(path), options, providers=providers)
+        chosen = [_with_number(name, device) for name in providers]
+        session = ort.InferenceSession(str(path), options, providers=chosen)
     except Exception as error:  # a class for each of its status codes, under Exception itself
         raise ModelUnreadable(
             f"ONNX Runtime {ort.__version__} cannot open the file: {_reason(error)}",
@@ -75,6 +82,8 @@ def open_session(path: Path, model_config: Mapping[str, Any], recorded: Mapping[
             fix=_fix(str(error)),
         ) from error
     refused = [name for name in providers if name not in session.get_providers()]
+    if refused and refused[0] in GPU_PROVIDERS:
+        raise gpu_missing(device, f"{refused[0]} did not start on this machine")
     if refused:
         raise ConfigError(
             f"{refused[0]} did not start on this machine",
@@ -89,6 +98,8 @@ def _providers(wanted: Any, available: list[str]) -> list[str]:
     if not isinstance(wanted, list | tuple) or not wanted:
         raise ConfigError(f"{wanted!r} is no list", where=where, fix=f"write [{CPU}]")
     for name in wanted:
+        if name not in available and name in GPU_PROVIDERS:
+            raise gpu_missing(name, "this onnxruntime is not built for it (onnxruntime-gpu is)")
         if name not in available:
             raise ConfigError(
                 f"onnxruntime has no provider '{name}' here",
@@ -96,6 +107,13 @@ def _providers(wanted: Any, available: list[str]) -> list[str]:
                 fix=did_you_mean(str(name), available),
             )
     return list(wanted)
+
+
+def _with_number(provider: str, device: str) -> Any:
+    """A provider as ONNX Runtime takes it: one on a GPU with the number of that GPU."""
+    if provider not in GPU_PROVIDERS:
+        return provider
+    return (provider, {"device_id": number_of(device) or 0})
 
 
 def _reason(error: Exception) -> str:

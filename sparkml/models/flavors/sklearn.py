@@ -13,7 +13,12 @@ from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
 from sparkml.models.flavors.sklearn_extras import extras_of, names_after
-from sparkml.models.flavors.sklearn_file import check_predicts, code_in, read_estimator
+from sparkml.models.flavors.sklearn_file import (
+    check_file,
+    check_predicts,
+    code_in,
+    read_estimator,
+)
 from sparkml.models.flavors.sklearn_graph import (
     chosen,
     holds_texts,
@@ -53,6 +58,11 @@ VECTORIZERS = frozenset(
 def runs_code(folder: Path, description: MLmodel | None) -> str:
     """Why opening these files runs code that they hold; empty for skops, which cannot."""
     return code_in(folder, description)
+
+
+def check_files(folder: Path, description: MLmodel | None) -> None:
+    """See `check_file`."""
+    check_file(folder, description)
 
 
 def open_model(

@@ -136,10 +136,6 @@ class StatsmodelsModel:
             raise ConfigError(
                 "a statsmodels model takes no params", where=self.where, fix="leave them out"
             )
-        if self.table is not None:
-            rows = differing(self.table, self.names)
-            each = (rows.iloc[:1], rows.iloc[1:])
-            check_batch_free(self._bare, rows, each, rtol=1e-9, where=self.where)
         return StatsmodelsPredictor(self, signature)
 
     def predict(self, exog: Any, beside: Mapping[str, Any]) -> Any:
@@ -151,6 +147,13 @@ class StatsmodelsModel:
         """The columns of the prediction's summary."""
         table = self.results.get_prediction(exog, **beside).summary_frame()
         return {str(name): table[name].to_numpy() for name in table.columns}
+
+    def check(self) -> None:
+        """Refuse a formula whose rows' results are not their own: see `check_batch_free`."""
+        if self.table is not None:
+            rows = differing(self.table, self.names)
+            each = (rows.iloc[:1], rows.iloc[1:])
+            check_batch_free(self._bare, rows, each, rtol=1e-9, where=self.where)
 
     def _bare(self, exog: Any) -> list[Any]:
         return [self.predict(exog, dict.fromkeys(self.beside, np.ones(len(exog))))]

@@ -13,6 +13,7 @@ from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, Sign
 from sparkml.lists import is_list
 from sparkml.models.extras import need
 from sparkml.models.flavors.sklearn_signature import PREDICTION, line_to_write, probe, result_type
+from sparkml.models.gpu import refuse_missing
 from sparkml.models.mlmodel import inside
 from sparkml.models.model_config import check_keys
 from sparkml.models.own_code import bring_code
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sparkml.spec import Signature
 
 CONFIG = {
-    "device": "where the model runs, as torch names it: cpu (default), cuda, cuda:1",
+    "device": "where the model runs: cpu (default), cuda (a Spark task's own GPU), cuda:1, mps",
     "shape": "the shape of one row's part of the tensor, e.g. [3, 224, 224]",
     "dtype": "the tensor's elements, as NumPy names them: float32 (default), int64, …",
 }
@@ -51,6 +52,7 @@ def open_model(
         ModelUnreadable: torch cannot load it.
         ConfigError: an unknown key of `model_config`, or a dtype or shape that is none.
         ExtraMissing: torch is not installed.
+        GpuMissing: it is told to use a GPU, and torch sees none.
     """
     check_keys(model_config, CONFIG, what="a PyTorch model")
     tensors = description.tensors if description else ()
@@ -63,6 +65,7 @@ def open_model(
     if description is not None:
         bring_code(folder, description.flavors["pytorch"])
     device = str(model_config.get("device", "cpu"))
+    refuse_missing(device, there=torch.cuda.device_count(), library="torch")
     try:
         module = _load(torch, path, device, scripted=description is None)
     except Exception as error:  # a damaged file raises whatever its bytes happen to ask for

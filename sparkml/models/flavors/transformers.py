@@ -10,6 +10,7 @@ from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.models.extras import need
 from sparkml.models.flavors.sklearn_signature import PREDICTION
+from sparkml.models.gpu import refuse_missing
 from sparkml.models.mlmodel import inside
 from sparkml.models.model_config import check_keys
 from sparkml.models.pools import pool_threads
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sparkml.spec import Signature
 
 CONFIG = {
-    "device": "where the model runs, as torch names it: cpu (default), cuda, cuda:1",
+    "device": "where the model runs: cpu (default), cuda (a Spark task's own GPU), cuda:1, mps",
     "batch_size": "texts a call, padded to the longest: faster, other last digits; 1 by default",
     "truncation": "true: cut what is longer than the model takes, instead of refusing the row",
 }
@@ -63,11 +64,15 @@ def open_model(
         ModelUnreadable: the weights are elsewhere, damaged, or of a class of the model's own.
         ConfigError: an unknown key of `model_config`.
         ExtraMissing: transformers or torch is not installed.
+        GpuMissing: it is told to use a GPU, and torch sees none.
     """
     check_keys(model_config, CONFIG, what="a pipeline")
     why = "a transformers pipeline"
     transformers = need("transformers", extra="transformers", why=why)
-    need("torch", extra="transformers", why=why).set_num_threads(pool_threads())
+    torch = need("torch", extra="transformers", why=why)
+    torch.set_num_threads(pool_threads())
+    device = str(model_config.get("device", "cpu"))
+    refuse_missing(device, there=torch.cuda.device_count(), library="torch")
     own = _own(folder, description)
     weights = _weights(folder, own)
     kind = getattr(transformers, str(own.get("pipeline_model_type")), None)
@@ -87,7 +92,6 @@ def open_model(
         safe = {} if runs_code(folder, description) else {"use_safetensors": True}
         never = {"trust_remote_code": False}
         model = kind.from_pretrained(str(weights), local_files_only=True, **never, **safe)
-        device = str(model_config.get("device", "cpu"))
         pipe = transformers.pipeline(str(own["task"]), model=model, device=device, **never, **parts)
     except Exception as error:  # whatever damaged files make of it
         raise ModelUnreadable(

@@ -24,19 +24,25 @@ XGBoost's own matrix refuses.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.errors import ConfigError, ModelUnreadable
+from sparkml.errors import ModelUnreadable
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
 from sparkml.models.flavors.boosted import BoostedModel, coded
-from sparkml.models.flavors.ubjson import check_ubjson
-from sparkml.models.mlmodel import inside
+from sparkml.models.flavors.xgboost_device import device_of_booster, put_on
+from sparkml.models.flavors.xgboost_file import (
+    check_file,
+    check_trees,
+    model_file,
+    refuse_newer,
+    unreadable,
+)
+from sparkml.models.model_config import check_keys
 from sparkml.models.pools import pool_threads
 
 if TYPE_CHECKING:
@@ -50,20 +56,22 @@ if TYPE_CHECKING:
 ONE_PROBABILITY = frozenset({"binary:logistic"})
 OF_EACH_CLASS = frozenset({"multi:softprob", "multi:softmax"})
 ABOVE_A_HALF = frozenset({"binary:hinge", "binary:logitraw"})
+CONFIG = {
+    "device": "where the model runs: cpu (default), cuda (a Spark task's own GPU) or cuda:1",
+}
+"""The keys of `model_config` that an XGBoost model takes."""
 NUMBERS = frozenset({"XGBModel", "XGBRanker", "XGBRegressor", "XGBRFRegressor"})
 """The wrappers whose `predict` gives the library's number, whatever the objective."""
-
-_TAIL_BYTES = 200
-_VERSION = (
-    re.compile(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)'),
-    re.compile(rb"version\[#L\0{7}\x03i(.)i(.)", re.DOTALL),
-)
-"""Where the file tells the library's version: near its end, as JSON or as UBJSON."""
 
 
 def runs_code(folder: Path, description: MLmodel | None) -> str:  # noqa: ARG001
     """Empty: XGBoost's own formats hold numbers and names."""
     return ""
+
+
+def check_files(folder: Path, description: MLmodel | None) -> None:
+    """See `check_file`."""
+    check_file(model_file(folder, description))
 
 
 def open_model(
@@ -73,33 +81,37 @@ def open_model(
 
     Raises:
         ModelUnreadable: the file is no XGBoost model, is damaged, or is from a newer XGBoost.
+        ConfigError: an unknown key of `model_config`.
         ExtraMissing: XGBoost is not installed.
+        GpuMissing: it is told to use a GPU, and XGBoost sees none.
     """
-    if model_config:
-        raise ConfigError(
-            "an XGBoost model takes no model_config", where=str(folder), fix="leave it out"
-        )
+    check_keys(model_config, CONFIG, what="an XGBoost model")
     xgboost = need("xgboost", extra="xgboost", why="an XGBoost model")
-    if description is not None:
-        path = inside(folder, description.flavors["xgboost"].get("data", ""), key="data")
-    else:
-        path = next(p for p in sorted(folder.iterdir()) if p.suffix in (".json", ".ubj"))
-    _refuse_newer(path, xgboost.__version__)
+    path = model_file(folder, description)
+    refuse_newer(path, xgboost.__version__)
     try:
-        if path.read_bytes()[:2] == b"{L":  # UBJSON, whatever the suffix
-            check_ubjson(path.read_bytes())
         booster = xgboost.Booster({"nthread": pool_threads()}, model_file=str(path))
-        _check_trees(booster)
     except (xgboost.core.XGBoostError, ValueError, UnicodeDecodeError) as error:
-        first = re.sub(r"^\[[\d:]+\] \S+: ", "", str(error).partition("\n")[0])
-        raise ModelUnreadable(
-            f"XGBoost cannot read the file: {first}",
-            where=str(path),
-            fix="store it again with save_model (.json or .ubj)",
-        ) from error
+        raise unreadable(error, path) from error
+    put_on(booster, str(model_config.get("device", "cpu")))
     own = description.flavors["xgboost"] if description else {}
     wrapper = str(own.get("model_class", "")).rpartition(".")[2]
-    return BoostedModel(XGBoostBooster(booster, xgboost, wrapper), where=str(path))
+    return XGBoostModel(booster, xgboost, wrapper, path)
+
+
+class XGBoostModel(BoostedModel):
+    """A `BoostedModel` that can look at its trees."""
+
+    def __init__(self, booster: Any, xgboost: Any, wrapper: str, path: Path) -> None:
+        super().__init__(XGBoostBooster(booster, xgboost, wrapper), where=str(path))
+        self._raw, self._path = booster, path
+
+    def check(self) -> None:
+        """Refuse a model whose trees are none: see `check_trees`."""
+        try:
+            check_trees(self._raw)
+        except ValueError as error:
+            raise unreadable(error, self._path) from error
 
 
 class XGBoostBooster:
@@ -112,7 +124,8 @@ class XGBoostBooster:
         linear = config["gradient_booster"]["name"] == "gblinear"
         best = booster.attr("best_iteration")
         self._rounds = (0, int(best) + 1 if best is not None and not linear else 0)
-        self._in_place = not linear
+        # A matrix in host memory is scored in place by the CPU alone.
+        self._in_place = not linear and device_of_booster(booster) == "cpu"
         names = booster.feature_names
         self.named = names is not None
         self.names: list[str] = names or [f"f{i}" for i in range(booster.num_features())]
@@ -173,34 +186,6 @@ class XGBoostBooster:
         return self._booster.predict(rows, iteration_range=self._rounds, **kind)
 
 
-def _check_trees(booster: Any) -> None:
-    """Follow no child before all are known to be nodes: the library would end the process.
-
-    Costs the time of writing and parsing the model as JSON, some tenths of a second for 20 MB.
-
-    Raises:
-        ValueError: a tree's nodes are no tree, or ask for a feature that there is not.
-    """
-    import json
-
-    learner = json.loads(booster.save_raw("json"))["learner"]
-    grown = learner["gradient_booster"].get("gbtree", learner["gradient_booster"])  # dart has both
-    features = int(learner["learner_model_param"]["num_feature"])
-    for number, tree in enumerate(grown["model"].get("trees", ())):
-        left, right, split = (
-            np.array(tree[name], dtype=np.int64)
-            for name in ("left_children", "right_children", "split_indices")
-        )
-        inner = left != -1  # a leaf's right child may be its place among the leaves
-        children = np.concatenate((left[inner], right[inner]))
-        if not ((children > 0) & (children < len(left))).all():
-            raise ValueError(f"a child in its tree {number} leads out of the tree")
-        if len(np.unique(children)) != len(children):
-            raise ValueError(f"two nodes of its tree {number} have one child")
-        if not ((split[inner] >= 0) & (split[inner] < features)).all():
-            raise ValueError(f"its tree {number} asks for a feature that there is not")
-
-
 def _wrapper_s_kind(booster: Any) -> str:
     """`classifier`, `regressor` or `ranker`, as a wrapper writes it in its file; else empty."""
     import json
@@ -246,24 +231,3 @@ def _softmax(margins: npt.NDArray[np.float32]) -> Any:
     from scipy.special import softmax  # as the wrapper: XGBoost brings SciPy
 
     return softmax(margins, axis=1)
-
-
-def _refuse_newer(path: Path, here: str) -> None:
-    """Refuse a file of a later minor version: earlier ones may read it and give other numbers.
-
-    Raises:
-        ModelUnreadable: it is from one.
-    """
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        tail = file.read()
-    for pattern in _VERSION:
-        if found := pattern.search(tail):
-            parts = [int(p) if p.isdigit() else p[0] for p in found.groups()]
-            if parts > [int(part) for part in here.split(".")[:2]]:
-                written = ".".join(map(str, parts))
-                raise ModelUnreadable(
-                    f"the model was written by XGBoost {written}, here is {here}",
-                    where=str(path),
-                    fix=f"install xgboost>={written}, here and on the workers",
-                )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace as changed_to
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql.types import StructField, StructType
 
+    from sparkml.files import S3Options
     from sparkml.spark.delta.log import DeltaTransaction
     from sparkml.spark.parquet.layout import FileReport
 
@@ -88,6 +90,7 @@ def plan_table(
     partition_by: Sequence[str],
     merge: bool,
     column_mapping: str,
+    s3: S3Options | None = None,
 ) -> TablePlan:
     """Every decision about the table, or the reason why it cannot be written.
 
@@ -115,7 +118,7 @@ def plan_table(
     partitions = partition_columns(table, rows, by, partition, root=root)
     shown = [equals(p.name, p.value) for p in partitions if p.fixed]
     return TablePlan(
-        layout=_layout(root, table, rows, partitions, properties),
+        layout=changed_to(_layout(root, table, rows, partitions, properties), s3=s3),
         replace=replace,
         predicates=tuple(predicate(p.name, p.value, table) for p in partitions if p.fixed),
         shown=" AND ".join(shown) if replace and shown else None,

@@ -16,6 +16,8 @@ from sparkml.files import S3, open_address
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sparkml.files import S3Options
+
 SCHEMES = (*sorted(S3), "gs", "hdfs", "abfss")
 """The stores that both Hadoop and Arrow can write."""
 
@@ -23,7 +25,7 @@ OURS = re.compile(r"part-[^/]*-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.zstd\.
 """Files of a run that did not come to its commit; a writer of Spark's has `.c000` in between."""
 
 
-def root_of(scheme: str, rest: str) -> str:
+def root_of(scheme: str, rest: str, s3: S3Options | None = None) -> str:
     """A `Layout.root` for the address as Hadoop gives it.
 
     Raises:
@@ -36,14 +38,14 @@ def root_of(scheme: str, rest: str) -> str:
         raise SinkError(f"the Delta sink cannot write to {scheme}:", where=rest, fix=fix)
     root = f"{scheme}:{rest}"
     try:
-        open_address(root)
+        open_address(root, s3)
     except (ValueError, OSError) as error:
         said = str(error).splitlines()[0]
         raise SinkError(f"Arrow cannot write to {scheme}: ({said})", where=root, fix=fix) from error
     return root
 
 
-def check_root(root: str, *, table_exists: bool) -> None:
+def check_root(root: str, *, table_exists: bool, s3: S3Options | None = None) -> None:
     """Refuse a folder that cannot be written, or that holds other things than a Delta table.
 
     Nothing is written. What a crashed run of ours left behind is no hindrance.
@@ -51,7 +53,7 @@ def check_root(root: str, *, table_exists: bool) -> None:
     Raises:
         SinkNotWritable: no permission, a file in the way, a folder of other files.
     """
-    system, path = open_address(root)
+    system, path = open_address(root, s3)
     try:
         if isinstance(system, fs.LocalFileSystem):
             check_permission(Path(path), root)

@@ -15,6 +15,7 @@ from sparkml.spark.delta.log import DeltaTransaction
 from sparkml.spark.delta.plan import TablePlan, plan_table
 from sparkml.spark.delta.root import check_root, root_of
 from sparkml.spark.failures import FROM_SPARK, java_failure
+from sparkml.spark.s3 import s3_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from pyspark.sql.types import StructType
 
+    from sparkml.files import S3Options
     from sparkml.spark.parquet.layout import FileReport, Layout
 
 Value = str | int | float | bool | None
@@ -77,10 +79,11 @@ def open_target(
     try:
         txn = DeltaTransaction(spark, path)
         done = txn.done(app_id, version)
-        root = root_of(*txn.address)
+        s3 = s3_options(spark, "{}:{}".format(*txn.address))
+        root = root_of(*txn.address, s3)
         if done:
-            return Target(txn, app_id=app_id, version=version, root=root, plan=None, old=[])
-        check_root(root, table_exists=txn.version >= 0)
+            return Target(txn, app_id=app_id, version=version, root=root, s3=s3, plan=None, old=[])
+        check_root(root, table_exists=txn.version >= 0, s3=s3)
         plan = plan_table(
             txn,
             schema,
@@ -90,6 +93,7 @@ def open_target(
             partition_by=partition_by,
             merge=on_schema_change == "merge",
             column_mapping=column_mapping,
+            s3=s3,
         )
         old = txn.files(plan.predicates) if plan.replace else []
     except FROM_SPARK as error:
@@ -101,7 +105,7 @@ def open_target(
             where=path,
             fix="check the path, its permissions and the table's log",
         ) from error
-    return Target(txn, app_id=app_id, version=version, root=root, plan=plan, old=old)
+    return Target(txn, app_id=app_id, version=version, root=root, s3=s3, plan=plan, old=old)
 
 
 class Target:
@@ -114,11 +118,12 @@ class Target:
         app_id: str,
         version: int,
         root: str,
+        s3: S3Options | None,
         plan: TablePlan | None,
         old: list[JavaObject],
     ) -> None:
         self._txn, self._app_id, self._app_version = txn, app_id, version
-        self._root, self._plan, self._old = root, plan, old
+        self._root, self._s3, self._plan, self._old = root, s3, plan, old
         self._in_doubt = False
 
     @property
@@ -220,7 +225,7 @@ class Target:
         """Delete the files, as far as it goes; not where a commit may have named them."""
         if self._in_doubt:
             return
-        system, root = open_address(self._root)
+        system, root = open_address(self._root, self._s3)
         for report in reports:
             with contextlib.suppress(OSError):
                 system.delete_file(f"{root}/{unquote(report.path)}")
@@ -253,7 +258,7 @@ class Target:
 
     def _commit_of_this_run(self, newest: int, files: list[FileReport]) -> int:
         """The version whose log entry has our transaction; files that it does not name go."""
-        system, root = open_address(self._root)
+        system, root = open_address(self._root, self._s3)
         for version in range(self._txn.version + 1, newest + 1):
             with contextlib.suppress(OSError):  # cleaned up, or compacted
                 with system.open_input_stream(f"{root}/_delta_log/{version:020d}.json") as stream:

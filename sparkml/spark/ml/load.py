@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from sparkml.errors import ModelUnreadable, SetupError
 from sparkml.models.flavors.spark_ml_stages import read_stages
@@ -14,6 +16,7 @@ from sparkml.spark.failures import FROM_SPARK, brief
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
     from sparkml.models.flavors.spark_ml import SparkMLPredictor
@@ -23,12 +26,19 @@ COMPLETE = "_COMPLETE"
 """The empty file that says that a copy is whole: object stores rename file by file."""
 REMOTE = ".sparkml/models"
 """Where models lie in the cluster's file system, under the user's home there."""
+CAPACITY = 8
+"""The models whose stages a running Spark keeps loaded on the driver."""
+_loaded: WeakKeyDictionary[SparkContext, OrderedDict[tuple[str, tuple[int, ...]], list[Any]]] = (
+    WeakKeyDictionary()
+)
+"""By the context, since a stage may hold broadcasts: those of one that was stopped are gone."""
 
 
 def load_stages(spark: SparkSession, spec: ModelSpec, model: SparkMLPredictor) -> list[Any]:
     """The stages that the spec's outputs need, as PySpark's own objects, in their order.
 
-    Runs on the driver; costs a small Spark job or two per stage, each time.
+    Runs on the driver; costs a small Spark job or two per stage, the first time that a running
+    Spark scores the model. The stages are the caller's to change.
 
     Raises:
         ModelUnreadable: Spark cannot load one.
@@ -40,6 +50,18 @@ def load_stages(spark: SparkSession, spec: ModelSpec, model: SparkMLPredictor) -
             where=spec.uri,
             fix="score it in a job, or in a session with a JVM of its own",
         )
+    kept = _loaded.setdefault(spark.sparkContext, OrderedDict())
+    key = (spec.digest, model.stages)
+    if key not in kept:
+        kept[key] = _load(spark, spec, model)
+    kept.move_to_end(key)
+    stages = [stage.copy() for stage in kept[key]]
+    while len(kept) > CAPACITY:
+        kept.popitem(last=False)
+    return stages
+
+
+def _load(spark: SparkSession, spec: ModelSpec, model: SparkMLPredictor) -> list[Any]:
     described = read_stages(model.home)
     root = cached_folder(spec.digest) or model.home  # it is there: the model was just read from it
     address = _reachable(spark, root, spec.digest)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sparkml.files import S3Options  # noqa: TC001 - a field of a value that is unpickled
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -37,8 +39,8 @@ class Layout:
     `logical` and `physical` are the data columns (without the partition columns) in the table's
     order and of the same shape: as the rows call them, and as the files do, with field ids where
     the table has them. `root` is a folder of this machine (absolute) or an address that
-    `pyarrow.fs.FileSystem.from_uri` takes. `stats_leaves` is how many leading columns get
-    statistics (nested ones count each; -1: all).
+    `pyarrow.fs.FileSystem.from_uri` takes; `s3` says how an S3 one is reached. `stats_leaves` is
+    how many leading columns get statistics (nested ones count each; -1: all).
     """
 
     root: str
@@ -51,6 +53,7 @@ class Layout:
     compression_level: int | None = 1
     stats_leaves: int = 32
     target_bytes: int = 512 * MIB
+    s3: S3Options | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ class _Writing:
 
     def __init__(self, layout: Layout, *, task: str, error_column: str) -> None:
         self._layout, self._task, self._error = layout, task, error_column
-        self._system, self._root = open_address(layout.root)
+        self._system, self._root = open_address(layout.root, layout.s3)
         self._options = settings(layout)
         self._files: dict[Key, _File] = {}
         self.refused: tuple[str, ...] = ()

@@ -20,10 +20,10 @@ from sparkml.models.promise import promise
 from sparkml.models.register import check_reachable, log_facts, set_alias, tracked_run
 from sparkml.spark.failures import explained
 from sparkml.spark.progress import watched
-from sparkml.spark.report import recorded
+from sparkml.spark.report import Plan, config_rows, input_rows, recorded
 from sparkml.spark.session import job_session
 from sparkml.spark.sources import apply_steps, describe, read_source
-from sparkml.spark.training.train_fit import PROBABILITY, check_params, fit_sklearn, fit_spark
+from sparkml.spark.training.train_fit import PROBABILITY, check_pipeline, fit_sklearn, fit_spark
 from sparkml.spark.training.train_table import ROW, TARGET, check_columns, training_table
 from sparkml.training.estimators import seeded, unfitted
 from sparkml.training.metrics import evaluate
@@ -32,6 +32,7 @@ from sparkml.training.plots import draw_all
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from sparkml.arrow import Binding
     from sparkml.config import Loaded, TrainConfig
     from sparkml.spark.progress import Reporter
     from sparkml.spark.training.train_table import TrainingTable
@@ -105,21 +106,54 @@ def run(loaded: Loaded[TrainConfig], *, report: Reporter) -> Trained:
     return recorded(_train, loaded.config, report)
 
 
+def plan(loaded: Loaded[TrainConfig]) -> Plan:
+    """What `run` would do; Spark analyses the table, nothing is fitted, logged or written.
+
+    The tracking server is not asked: even a look at an embedded one would create it. (A CSV source
+    without a declared schema is read through to infer it, as a run would do.)
+
+    Raises:
+        SparkMLError: whatever a run would refuse from the schema alone.
+    """
+    config = loaded.config
+    model, register = config.model, config.register_
+    _estimator(config)
+    with job_session(config.spark, config.workers) as spark:
+        df = apply_steps(read_source(spark, config.source), config.steps)
+        bound = _checked(df, config)
+    name = register.name if register else "(not registered)"
+    types = {f.name: f.dataType.simpleString() for f in df.schema.fields}
+    label = types[config.label]
+    written = {**{k: types[k] for k in config.key}, "label": label, "probability": "double"}
+    rows = [{"column": n, "type": t} for n, t in {**written, "prediction": label}.items()]
+    what = "LogisticRegression" if model.flavor == "spark" else model.estimator
+    sink = {
+        "experiment": config.registry.experiment,
+        "model": name,
+        "alias": (register and register.alias) or "none is moved",
+        "predictions": masked(config.predictions or "are not written"),
+    }
+    return Plan(
+        models=[{"model": name, "flavor": model.flavor, "estimator": what}],
+        source=describe(config.source),
+        inputs=input_rows(name, bound),
+        output=rows if config.predictions else [],
+        sink=sink,
+        config=config_rows(loaded),
+    )
+
+
 def _train(config: TrainConfig, report: Reporter) -> Trained:
     started = time.monotonic()
     model, registry = config.model, config.registry
-    estimator = None
-    if model.flavor == "sklearn":
-        estimator = seeded(unfitted(model.estimator, model.params), config.split.seed)
+    estimator = _estimator(config)
     addresses = {"tracking_uri": registry.tracking_uri, "registry_uri": registry.registry_uri}
     check_reachable(registry.experiment, **addresses)
     report.stage("starting Spark")
     with job_session(config.spark, config.workers) as spark:
         report.stage(f"reading {describe(config.source)}")
         df = apply_steps(read_source(spark, config.source), config.steps)
-        check_columns(df, config)
-        if model.flavor == "spark":
-            check_params(model.params)
+        _checked(df, config)
         with (
             watched(spark, f"sparkml: train on {describe(config.source)}", report),
             training_table(df, config) as table,
@@ -153,6 +187,21 @@ def _train(config: TrainConfig, report: Reporter) -> Trained:
             predictions=masked(config.predictions or ""),
             seconds=round(time.monotonic() - started, 3),
         )
+
+
+def _estimator(config: TrainConfig) -> Any:
+    """The unfitted scikit-learn estimator; None where Spark ML fits."""
+    if config.model.flavor == "spark":
+        return None
+    return seeded(unfitted(config.model.estimator, config.model.params), config.split.seed)
+
+
+def _checked(df: DataFrame, config: TrainConfig) -> tuple[Binding, ...]:
+    """How the columns become features, in a table and a configuration that a fit can begin with."""
+    bound = check_columns(df, config)
+    if config.model.flavor == "spark":
+        check_pipeline(config)
+    return bound
 
 
 def _params(config: TrainConfig, table: TrainingTable) -> dict[str, Any]:

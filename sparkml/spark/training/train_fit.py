@@ -47,6 +47,9 @@ PROBABILITY = "_probability"
 
 SCORE = "_score"
 
+MAKES = ("outputCol", "outputCols", "predictionCol", "probabilityCol", "rawPredictionCol")
+"""The params of a stage that name the columns it adds."""
+
 
 def spark_pipeline(config: TrainConfig, labels: tuple[Any, Any]) -> Pipeline:
     """The unfitted Spark ML pipeline of the config's features and params.
@@ -92,6 +95,26 @@ def _regression(params: Mapping[str, Any], *, prediction: str) -> LogisticRegres
     for name, value in params.items():
         last.set(last.getParam(name), value)
     return last
+
+
+def check_pipeline(config: TrainConfig) -> None:
+    """Refuse params that Spark's logistic regression lacks, and features called as its results.
+
+    Raises:
+        ConfigError: such a param, or such a name.
+    """
+    check_params(config.model.params)
+    stages = spark_pipeline(config, ("no", "yes")).getStages()
+    params = [(s, s.getParam(name)) for s in stages for name in MAKES if s.hasParam(name)]
+    named = [stage.getOrDefault(param) for stage, param in params if stage.isDefined(param)]
+    own = {n.lower() for made in named for n in ([made] if isinstance(made, str) else made)}
+    for name in config.features:
+        if name.lower() in own:
+            raise ConfigError(
+                f"the feature '{name}' is called as a column that the Spark ML pipeline makes",
+                where="model",
+                fix="give the column another name in a step",
+            )
 
 
 def check_params(params: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import Column, DataFrame
 
+    from sparkml.arrow import Binding
     from sparkml.config import TrainConfig
     from sparkml.config.train import Split
 
@@ -59,8 +60,10 @@ def feature_fields(config: TrainConfig) -> tuple[Field, ...]:
     )
 
 
-def check_columns(df: DataFrame, config: TrainConfig) -> None:
-    """Refuse a table without the columns that the config names; from the schema alone.
+def check_columns(df: DataFrame, config: TrainConfig) -> tuple[Binding, ...]:
+    """How the table's columns become features; refused where the config names one it has not.
+
+    From the schema alone.
 
     Raises:
         ConfigError: the label, a key or a column of `split.by` is not there.
@@ -78,7 +81,8 @@ def check_columns(df: DataFrame, config: TrainConfig) -> None:
     wanted = [f for f in df.schema.fields if f.name in config.features]
     rest = [pa.field(name, pa.null()) for name in df.columns if name not in config.features]
     known = pa.schema([*arrow_schema(StructType(wanted), where=where), *rest])
-    bind(known, Signature(inputs=feature_fields(config)), where=f"{where} for the features")
+    features = Signature(inputs=feature_fields(config))
+    return bind(known, features, where=f"{where} for the features")
 
 
 @contextmanager
