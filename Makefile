@@ -10,10 +10,10 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON VIRTUAL_ENV
 
-.PHONY: help setup demo test lint fmt notebooks bench matrix lock clean
+.PHONY: help setup demo test emr-test lint fmt notebooks bench matrix lock clean
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 setup:  ## build .venv from the lock, find or install Java, fetch the Delta jars
 	@tools/setup.sh
@@ -23,6 +23,10 @@ demo: setup  ## train, register and score on real data, and show the result
 
 test: setup  ## run the tests (PYTEST_ARGS="-k name" for some)
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+emr-test: setup  ## run the tests of emr on real YARN daemons with real S3A (some 20 minutes; fetches 60 MB of jars once)
+	@.venv/bin/python tools/yarn_jars.py
+	@.venv/bin/python -m pytest tests/emr -m "yarn or not yarn" $(PYTEST_ARGS)
 
 lint: setup  ## ruff, mypy and the import contracts; all of them, even if one fails
 	@tools/lint.sh

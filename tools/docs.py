@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from pydantic_core import PydanticUndefined
 
 from benchmarks.table import render
+from emr import errors as emr_errors
+from emr import spec
+from emr.job_run import Environment, JobRun
 from sparkml import config, errors
 from sparkml.arrow import CASTS
 from sparkml.config.features import FeaturesConfig
@@ -114,6 +117,27 @@ def features_job() -> str:
     return _section("The job", [FeaturesConfig])
 
 
+def clusters() -> str:
+    """Every key of a cluster's spec and of a run."""
+    sections: tuple[tuple[str, type[Section]], ...] = (
+        ("The spec", spec.ClusterSpec),
+        ("primary, core, task", spec.Nodes),
+        ("types", spec.Choice),
+        ("volumes", spec.Volume),
+        ("scaling", spec.Scaling),
+        ("network", spec.Network),
+        ("roles", spec.Roles),
+        ("security", spec.Security),
+        ("logs", spec.Logs),
+        ("logs.cloudwatch", spec.CloudWatch),
+        ("bootstrap", spec.Bootstrap),
+        ("limits", spec.Limits),
+        ("The run (--run-set)", JobRun),
+        ("environment", Environment),
+    )
+    return "\n\n".join(_section(title, [kind]) for title, kind in sections)
+
+
 def casts() -> str:
     """What a column's type may become, and what that costs."""
     rows = [
@@ -126,14 +150,23 @@ def casts() -> str:
 
 def error_codes() -> str:
     """Every error of the tree, by exit status."""
-    kinds = [k for k in vars(errors).values() if isinstance(k, type)]
-    known = [k for k in kinds if issubclass(k, SparkMLError) and k is not SparkMLError]
+    internal = ("1", f"`{SparkMLError.code}`", "", "Not foreseen: `--debug` prints the traceback.")
+    return _errors(errors, SparkMLError, internal)
+
+
+def emr_codes() -> str:
+    """Every error of EMR's branch, by exit status."""
+    return _errors(emr_errors, SparkMLError)
+
+
+def _errors(module: Any, root: type[SparkMLError], *first: tuple[str, ...]) -> str:
+    kinds = [k for k in vars(module).values() if isinstance(k, type)]
+    known = [k for k in kinds if issubclass(k, root) and k is not root]
     rows = [
         (str(k.exit_status), f"`{k.code}`", f"`{k.__name__}`", _first_line(k))
         for k in sorted(known, key=lambda k: k.exit_status)
     ]
-    internal = ("1", f"`{SparkMLError.code}`", "", "Not foreseen: `--debug` prints the traceback.")
-    return _table(("status", "code", "class", "what it means"), [internal, *rows])
+    return _table(("status", "code", "class", "what it means"), [*first, *rows])
 
 
 def row_errors() -> str:
@@ -149,6 +182,8 @@ MADE: dict[str, Callable[[], str]] = {
     "benchmark": benchmark,
     "configuration": configuration,
     "casts": casts,
+    "clusters": clusters,
+    "emr_codes": emr_codes,
     "error_codes": error_codes,
     "features": features,
     "features_job": features_job,

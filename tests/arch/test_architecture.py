@@ -91,4 +91,4 @@ def test_the_files_that_the_map_names_exist():
     named = set(re.findall(r"`([\w.]+/[\w./]*)`", built))
     assert len(named) > 20
     for path in sorted(named):
-        assert any((ROOT / base / path).exists() for base in ("", "sparkml")), path
+        assert any((ROOT / base / path).exists() for base in ("", "sparkml", "emr")), path

@@ -36,6 +36,10 @@ NOT_RUN = {
     "make test": "this is it",
     "make bench": "it takes half an hour",
     "pip install ": "the environment is there, and stays as it is",
+    "cluster=$(emr up ": "tests/emr/test_readme.py types them, on a local EMR and a real YARN",
+    "emr submit ": "the same",
+    "emr logs ": "the same",
+    "emr down ": "the same",
     "spark-submit --master yarn ": "no YARN here; test_clusters.py runs on separate executors",
 }
 """How a command begins -> why it is not run here."""

@@ -1,0 +1,7 @@
+"""`python -m emr`."""
+
+from __future__ import annotations
+
+from emr.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""All that speaks to AWS: clusters and steps made once, waited for, looked at, ended."""

@@ -1,0 +1,133 @@
+"""`emr cancel`, `emr down` and `emr reap`: steps and clusters are ended."""
+
+# ruff: noqa: TC001  # typer reads a command's annotations when it runs
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from emr.commands.options import ClusterId, Debug, Json, Profile, Quiet, Region
+from sparkml.last_line import last_line
+
+Unprotect = Annotated[
+    bool, typer.Option("--unprotect", help="Take termination protection away first.")
+]
+
+
+def cancel(
+    cluster: ClusterId,
+    steps: Annotated[list[str], typer.Argument(metavar="STEP…", help="Steps' ids: s-….")],
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Kill the process, rather than ask it to stop.")
+    ] = False,
+    region: Region = None,
+    profile: Profile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Cancel steps that wait or run; their cluster stays."""
+    with last_line(debug=debug):
+        from dataclasses import asdict
+
+        from emr.aws.steps_sent import cancel as cancel_steps
+        from emr.commands.options import aws_of
+        from emr.commands.output import print_columns, print_json
+
+        answers = cancel_steps(aws_of(region, profile), cluster, steps, force=force)
+        if json:
+            print_json([asdict(answer) for answer in answers])
+        else:
+            said = {True: "asked to stop", False: "refused"}
+            rows = [(answer.step_id, said[answer.accepted], answer.reason) for answer in answers]
+            print_columns(("STEP", "ANSWER", "REASON"), rows)
+
+
+def down(
+    clusters: Annotated[list[str], typer.Argument(metavar="CLUSTER…", help="Clusters' ids.")],
+    *,
+    unprotect: Unprotect = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end.")] = True,
+    timeout: Annotated[str, typer.Option("--timeout", help="How long to wait.")] = "20m",
+    region: Region = None,
+    profile: Profile = None,
+    quiet: Quiet = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """End clusters; steps that run there are interrupted."""
+    with last_line(debug=debug):
+        from emr.aws import waiting
+        from emr.aws.clusters import end
+        from emr.aws.pace import pace
+        from emr.commands.options import aws_of, duration
+        from emr.commands.output import print_columns, print_json
+        from emr.progress import Progress
+
+        limit = duration(timeout, option="--timeout")
+        aws = aws_of(region, profile)
+        found = [waiting.describe(aws, one) for one in clusters]
+        end(aws, found, unprotect=unprotect)
+        if wait and limit is not None:
+            with Progress(quiet=quiet) as report:
+                found = [
+                    waiting.wait_until_ended(
+                        aws, c.id, timeout_s=limit.total_seconds(), pace=pace(), report=report
+                    )
+                    for c in found
+                ]
+        else:
+            found = [waiting.describe(aws, one) for one in clusters]
+        if json:
+            print_json([c.to_json() for c in found])
+        else:
+            print_columns(
+                ("CLUSTER", "STATE", "REASON"), [(c.id, c.state, c.reason) for c in found]
+            )
+
+
+def reap(
+    *,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", help="Whatever was made so long ago: 8h, 2d.")
+    ] = None,
+    idle_for: Annotated[
+        str | None, typer.Option("--idle-for", help="Whatever has had no step for so long: 1h.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which, end none.")] = False,
+    unprotect: Unprotect = False,
+    region: Region = None,
+    profile: Profile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """End clusters of ours that are past their time; others are never touched."""
+    with last_line(debug=debug):
+        from emr.aws.reap import reap as reap_clusters
+        from emr.commands.options import aws_of, duration
+        from emr.commands.output import print_columns, print_json
+
+        old, idle = (
+            duration(older_than, option="--older-than"),
+            duration(idle_for, option="--idle-for"),
+        )
+        found = reap_clusters(
+            aws_of(region, profile),
+            older_than=old,
+            idle_for=idle,
+            dry_run=dry_run,
+            unprotect=unprotect,
+        )
+        if json:
+            print_json([{**r.cluster.to_json(), "why": r.why, "ended": r.ended} for r in found])
+            return
+        said = {True: "asked to end", False: "left"}
+        rows = [
+            (r.cluster.id, said[r.ended], "protected" * r.cluster.protected, r.why) for r in found
+        ]
+        print_columns(("CLUSTER", "NOW", "", "WHY"), rows)
+        if not found:
+            print("nothing to reap", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""What AWS offers: releases, instance types, and the executors that fit on one."""

@@ -1,0 +1,206 @@
+"""From a run and a cluster to the package: the story, with and without building anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emr.machines.instances import arch_of
+from emr.package.checksum import checksums_of
+from emr.package.config import check_reach, config_bytes, resolved_config
+from emr.package.environment import build_environment, environment_key
+from emr.package.manifest import (
+    LocalPackage,
+    Package,
+    PackedFile,
+    Role,
+    code_address,
+    environment_address,
+    package_of,
+)
+from emr.package.pin import Pinned, pin_models
+from emr.package.requirements import Requirements, requirements_of
+from emr.package.script import Script, script_of
+from emr.package.wheel import wheel_bytes, wheel_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from emr.job_run import JobRun
+    from emr.spec import ClusterSpec
+
+CONFIG = "config.yaml"
+"""The configuration's name on the cluster: what `--config` says there."""
+
+
+def _silent(_text: str) -> None:
+    pass
+
+
+def pack(
+    run: JobRun,
+    spec: ClusterSpec,
+    *,
+    cache: Path,
+    allow_local: bool = False,
+    report: Callable[[str], None] = _silent,
+    stored: Callable[[str], PackedFile | None] = lambda _key: None,
+) -> LocalPackage:
+    """Everything that a run needs on the cluster, built or found in the cache; pins its models.
+
+    Args:
+        run: the run.
+        spec: the cluster: its release's Python, its processors, where artifacts are stored.
+        cache: a folder of this machine for what was built.
+        allow_local: lets places of this machine stand in the configuration, for a cluster that
+            runs on it.
+        report: told what is being done, a line each.
+        stored: tells what is stored at the environment's address, so that nobody builds it twice;
+            see `environment_stored_in`.
+
+    Returns:
+        The package with every file's checksums. Half a minute where the environment is new, well
+        under a second where it is known. No call to AWS but those of `stored`.
+
+    Raises:
+        ConfigError: the configuration is wrong, or names places that the cluster cannot reach.
+        ModelError: a model cannot be found or read.
+        PackageError: the environment cannot be built.
+    """
+    script = script_of(run.job)
+    resolved = resolved_config(run, script.job)
+    pinned = None
+    data = resolved.data
+    if resolved.loaded is not None:
+        config = resolved.loaded.config
+        if not allow_local:
+            check_reach(config)
+        if script.job == "score":
+            pinned = pin_models(config, ship=run.ship_model, artifacts=spec.artifacts, cache=cache)
+            config = pinned.config
+        data = config_bytes(config)
+    code = _code(script, data, spec, cache=cache)
+    archive, requirements = _environment(run, spec, cache=cache, report=report, stored=stored)
+    package = package_of(
+        spec.artifacts,
+        script=code[0].key,
+        wheel=code[1].key,
+        config=code[2].key,
+        archive=archive.key,
+        models=pinned.models if pinned else (),
+        files=(*code, archive, *(pinned.files if pinned else ())),
+    )
+    return LocalPackage(
+        package=package,
+        requirements=requirements,
+        notes=_notes(pinned),
+        kms_key=spec.security.at_rest_kms_key,
+    )
+
+
+def plan_package(run: JobRun, spec: ClusterSpec) -> Package:
+    """The addresses that a run's parts would have: nothing is built, asked for or written.
+
+    The models are not looked up, so the addresses of a scoring job's configuration and manifest
+    stand for those that `pack` finds once its aliases are pinned.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        PackageError: the environment's libraries are unknown here.
+    """
+    script = script_of(run.job)
+    resolved = resolved_config(run, script.job)
+    data = resolved.data if resolved.loaded is None else config_bytes(resolved.loaded.config)
+
+    def address(content: bytes, name: str) -> str:
+        return code_address(spec.artifacts, checksums_of(content).sha256, name)
+
+    return package_of(
+        spec.artifacts,
+        script=address(script.data, script.name),
+        wheel=address(wheel_bytes(), wheel_name()),
+        config=address(data, CONFIG),
+        archive=run.environment.archive or _environment_address(spec, _requirements(run, spec)),
+    )
+
+
+def _code(
+    script: Script, config: bytes, spec: ClusterSpec, *, cache: Path
+) -> tuple[PackedFile, PackedFile, PackedFile]:
+    def packed(role: Role, name: str, data: bytes) -> PackedFile:
+        sums = checksums_of(data)
+        path = cache / "code" / sums.sha256[:32] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return PackedFile(
+            role=role,
+            key=code_address(spec.artifacts, sums.sha256, name),
+            sha256=sums.sha256,
+            bytes=sums.bytes,
+            checksum=sums.s3,
+            path=path,
+        )
+
+    return (
+        packed("script", script.name, script.data),
+        packed("wheel", wheel_name(), wheel_bytes()),
+        packed("config", CONFIG, config),
+    )
+
+
+def _requirements(run: JobRun, spec: ClusterSpec) -> Requirements:
+    machine = {"x86_64": "x86_64", "arm64": "aarch64"}[arch_of(spec)]
+    chosen = run.environment
+    return requirements_of(chosen.extras, chosen.requirements, python=spec.python, machine=machine)
+
+
+def _environment_address(spec: ClusterSpec, requirements: Requirements) -> str:
+    key = environment_key(requirements, python=spec.python, arch=arch_of(spec))
+    return environment_address(spec.artifacts, key)
+
+
+def _environment(
+    run: JobRun,
+    spec: ClusterSpec,
+    *,
+    cache: Path,
+    report: Callable[[str], None],
+    stored: Callable[[str], PackedFile | None],
+) -> tuple[PackedFile, tuple[str, ...]]:
+    """The environment's archive: the user's own, the stored one, the cache's, or built now."""
+    given = run.environment.archive
+    if given is not None:
+        found = stored(given)
+        return found or PackedFile(role="archive", key=given, sha256="", bytes=0, checksum=""), ()
+    requirements = _requirements(run, spec)
+    key = _environment_address(spec, requirements)
+    found = stored(key)
+    if found is not None:
+        return found, requirements.names
+    built = build_environment(
+        requirements,
+        python=spec.python,
+        arch=arch_of(spec),
+        cache=cache / "environments",
+        report=report,
+    )
+    file = PackedFile(
+        role="archive",
+        key=key,
+        sha256=built.sha256,
+        bytes=built.bytes,
+        checksum=built.checksum,
+        content=built.content,
+        path=built.path,
+    )
+    return file, requirements.names
+
+
+def _notes(pinned: Pinned | None) -> tuple[str, ...]:
+    if pinned is None:
+        return ()
+    return tuple(
+        f"model {name}: {entry.origin or entry.uri} ({(entry.digest or 'no digest')[:12]}"
+        f"{', travels with the run' if entry.uri in pinned.models else ''})"
+        for name, entry in pinned.config.models.items()
+    )

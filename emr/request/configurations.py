@@ -1,0 +1,48 @@
+"""The EMR configuration objects that a spec's cluster gets, the spec's own laid upon them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emr.machines.sizing import sizing_of_spec
+from emr.request.gpu import gpu_configurations
+from emr.request.merge import merge_configurations
+
+if TYPE_CHECKING:
+    from emr.machines.releases import Release
+    from emr.spec import ClusterSpec
+
+DELTA_DEFAULTS = {"Classification": "delta-defaults", "Properties": {"delta.enabled": "true"}}
+"""Installs the release's own Delta, which fits its Spark (EMR Release Guide, "Use a cluster with
+Delta Lake installed"; the page tells it for 6.9 and later, and 8.1 lists the classification)."""
+
+DELTA_SESSION = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+
+DELTA_JARS = (
+    "/usr/share/aws/delta/lib/delta-spark.jar",
+    "/usr/share/aws/delta/lib/delta-storage.jar",
+)
+"""Where that page says the jars are, on the primary node. **Unproven on a real node of 8.x**:
+should they be elsewhere, the spec's `configurations` say so (spark-defaults, `spark.jars`)."""
+
+
+def configurations_of(spec: ClusterSpec, release: Release) -> list[dict[str, Any]]:
+    """The Configurations of RunJobFlow.
+
+    Executors sized for the smallest node, Delta of the release, GPU settings; then the spec's own,
+    merged by classification and property. `spark_conf` is not among them: it goes with each step.
+
+    Raises:
+        ConfigError: an instance type is not known, or too small.
+    """
+    defaults = {
+        **sizing_of_spec(spec).spark_conf(),
+        **DELTA_SESSION,
+        "spark.jars": ",".join(DELTA_JARS),
+    }
+    spark_defaults = {"Classification": "spark-defaults", "Properties": defaults}
+    gpu = gpu_configurations(spec, release)
+    return merge_configurations([spark_defaults, DELTA_DEFAULTS], gpu, spec.configurations)

@@ -1,0 +1,118 @@
+"""What a plan warns of: each thing where it is so, once, and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emr.advice import advice
+from emr.spec import ClusterSpec
+from sparkml.config.job import JobConfig
+from sparkml.config.layers import load_as
+
+CLUSTERS = Path(__file__).parents[2] / "conf" / "clusters"
+
+ROWS = ("source.path=s3://b/in", "sink.path=s3://b/out")
+
+
+def spec(name="cpu-small", *sets):
+    """A shipped spec, changed."""
+    return load_as(ClusterSpec, CLUSTERS / f"{name}.yaml", sets=sets, env={}).config
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A scoring job, changed."""
+
+    def made(*sets):
+        path = tmp_path / "job.yaml"
+        path.write_text(
+            "models: {m: {uri: 'models:/m/1'}}\nkey: [id]\n"
+            "source: {format: parquet, path: in}\nsink: {format: delta, path: out}\n"
+        )
+        return load_as(JobConfig, path, sets=sets, env={}).config
+
+    return made
+
+
+CUDA = 'models={m: {uri: "models:/m/1", model_config: {device: "cuda"}}}'
+ONNX = 'models={m: {uri: "models:/m/1", model_config: {providers: [CUDAExecutionProvider]}}}'
+
+
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        (("cpu-small", "core={types: m7g.xlarge, spot: 1}"), "Core nodes are on Spot"),
+        (("cpu-small", "primary={types: m7g.xlarge, spot: 1}"), "The primary node is on Spot"),
+        (("cpu-spot-fleet", "configurations=[]"), "driver may stand on a Spot task node"),
+        (("cpu-spot-fleet", "task=[{types: m7g.2xlarge, spot: 2}]"), "among 1 types only"),
+        (("cpu-small", "core.types=c7g.xlarge"), "Each Python worker has 537 MiB"),
+        (("cpu-small", "core.types=[m7g.xlarge, r7g.xlarge]"), "sized for the least"),
+        (("cpu-small", "core.types=g5.xlarge"), "gpu: none leaves idle"),
+        (("cpu-small", "roles.runtime=arn:aws:iam::1:role/x"), "in_transit_certificates"),
+        (("gpu-rapids",), "neither reads nor writes Delta 4.2.0 on the GPU"),
+        (("gpu-rapids",), "RAPIDS 26.04.2 of emr-spark-8.1.0"),
+        (("gpu-python",), "7 Python workers share each A10G"),
+        (("gpu-python",), "unproven there on a real cluster"),
+    ],
+)
+def test_a_spec_that_calls_for_it_is_warned_of_it_once(of, said):
+    """And the plain small cluster is not."""
+    assert 1 == sum(said in each for each in advice(spec(*of)))
+    assert 0 == sum(said in each for each in advice(spec()))
+
+
+def test_what_is_set_right_is_not_warned_of():
+    """A private subnet, encrypted disks, and nothing is left to say of the small cluster."""
+    safe = ("network.subnets=[subnet-1]", "security.at_rest_kms_key=arn:aws:kms:x:1:key/k")
+    assert advice(spec("cpu-small", *safe)) == ()
+    ours = "security.configuration=ours"
+    assert advice(spec("cpu-small", ours, "network.subnets=[subnet-1]")) == ()
+
+
+def test_a_cluster_that_never_ends_is_warned_of():
+    """`--set` cannot say null for a default, so the value is made."""
+    endless = spec().model_copy(update={"idle_timeout_s": None})
+    assert any("Nothing ends the cluster" in each for each in advice(endless))
+
+
+@pytest.mark.parametrize(
+    ("name", "sets", "said"),
+    [
+        ("cpu-small", (CUDA,), "'m' asks for a GPU, and gpu: none gives no task one"),
+        ("cpu-small", (ONNX,), "'m' asks for a GPU, and gpu: none gives no task one"),
+        ("gpu-python", (), "No model of this job is told to use a GPU"),
+        ("gpu-rapids", (CUDA,), "whose memory the SQL plugin has taken"),
+        ("gpu-rapids", (), "scored in Python workers on the CPU"),
+        ("gpu-rapids", (), "neither reads nor writes Delta"),
+        ("cpu-small", ("source.path=.demo/in",), "source.path is '.demo/in', a place on one"),
+    ],
+)
+def test_a_job_that_does_not_suit_the_cluster_is_warned_of_it(name, sets, said, job):
+    """What the job's configuration asks for and the cluster does not give."""
+    found = advice(spec(name), job(*ROWS, *sets))
+    assert 1 == sum(said in each for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("name", "sets", "unsaid"),
+    [
+        ("gpu-python", (CUDA,), "No model of this job"),
+        ("gpu-rapids", ("sink.format=parquet",), "Delta"),
+        ("cpu-small", (), "a place on one"),
+        ("cpu-small", (), "asks for a GPU"),
+    ],
+)
+def test_a_job_that_suits_is_not(name, sets, unsaid, job):
+    """The same sentences, where they would be wrong."""
+    assert 0 == sum(unsaid in each for each in advice(spec(name), job(*ROWS, *sets)))
+
+
+def test_steps_side_by_side_share_no_delta_table(job):
+    """Delta on S3 is safe with one writing driver."""
+    several = spec("cpu-small", "step_concurrency=4")
+    assert any("one writing driver" in each for each in advice(several, job(*ROWS)))
+    assert not any(
+        "one writing driver" in e for e in advice(several, job(*ROWS, "sink.format=parquet"))
+    )
