@@ -26,7 +26,7 @@ test: setup  ## run the tests (PYTEST_ARGS="-k name" for some)
 
 emr-test: setup  ## run the tests of emr on real YARN daemons with real S3A (some 20 minutes; fetches 60 MB of jars once)
 	@.venv/bin/python tools/yarn_jars.py
-	@.venv/bin/python -m pytest tests/emr -m "yarn or not yarn" $(PYTEST_ARGS)
+	@.venv/bin/python -m pytest tests/emr tests/spark/test_spark_ml_s3.py -m "yarn or not yarn" $(PYTEST_ARGS)
 
 lint: setup  ## ruff, mypy and the import contracts; all of them, even if one fails
 	@tools/lint.sh

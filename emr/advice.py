@@ -186,11 +186,13 @@ def _models_on_gpus(config: Any) -> list[str]:
 
 
 def _on_gpu(opened_with: Any) -> bool:
-    providers = opened_with.get("providers", ())
-    device = str(opened_with.get("device", "cpu"))
-    return device.startswith("cuda") or any(
-        str(p).startswith(("CUDA", "Tensorrt")) for p in providers
-    )
+    from sparkml.models.gpu import device_of
+
+    # ONNX Runtime takes a provider with its options, too: ["CUDAExecutionProvider", {…}].
+    given = opened_with.get("providers", ())
+    names = [one if isinstance(one, str) else one[0] for one in given if one]
+    plain = {**opened_with, **({"providers": names} if names else {})}
+    return device_of(plain).startswith("cuda")
 
 
 def _spot_nodes(spec: ClusterSpec) -> list[Nodes]:

@@ -17,8 +17,11 @@ class Environment(Section):
     """Extras of sparkml whose libraries are packed; `spark` never: the cluster has its own."""
     requirements: Text | None = None
     """A requirements file packed besides, pinned by hash."""
-    archive: Text | None = None
-    """A packed archive that exists already (`s3://…tar.gz`); then nothing is built."""
+    archive: (
+        Annotated[str, Field(pattern=r"^s3://[^/\s,#]+/[^\s,#]+\.(tar\.gz|tgz|zip)$")] | None
+    ) = None
+    """A packed archive that exists already (`s3://…tar.gz`, `.tgz`, `.zip`); then nothing is built.
+    Other bytes at its address are another run."""
 
 
 class JobRun(Section):

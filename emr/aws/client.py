@@ -47,6 +47,7 @@ _ABSENT = {
     "NoSuchBucket",
     "NoSuchEntity",
     "NoSuchKey",
+    "NoSuchResourceException",
     "NotFoundException",
     "ResourceNotFoundException",
 }
@@ -223,6 +224,11 @@ def _refused(error: Any) -> EmrError:
     if code in _DENIED:
         return AwsRefused(what, where=where, fix=_access(said, error.operation_name))
     return AwsRefused(what, where=where, fix="emr doctor looks for what is missing")
+
+
+def throttled(error: AwsUnreachable) -> bool:
+    """Whether AWS turned the call away, so that nothing of it was done."""
+    return any(error.what.endswith(f"({code})") for code in _THROTTLED)
 
 
 def _names_nothing(code: str, said: str) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from emr.aws.client import translated
+from emr.aws.client import throttled, translated
 from emr.aws.observed import ALIVE, RUN, cluster_of
 from emr.aws.waiting import describe
-from emr.errors import AwsRefused, AwsUnreachable
+from emr.errors import AwsRefused, AwsUnreachable, CredentialsMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from emr.aws.client import Aws
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from emr.aws.pace import Pace
     from emr.aws.waiting import Report
 
+Found = TypeVar("Found")
+
+LONGEST_RUN = timedelta(days=8)
+"""ListClusters filters by the time of creation only: what ended lately was made after that."""
 CREATES = 6
 """How often a RunJobFlow without an answer is sent, with a look between two, before we give up."""
 
@@ -42,43 +47,68 @@ def summaries(
 
 def alive(aws: Aws) -> Iterator[Cluster]:
     """Every cluster that takes steps, with its tags. ListClusters, and a DescribeCluster each."""
-    for summary in summaries(aws):
-        yield describe(aws, summary.id)
+    return described(aws, summaries(aws))
+
+
+def described(aws: Aws, found: Iterable[Cluster]) -> Iterator[Cluster]:
+    """Clusters with their tags: a DescribeCluster each. Those we may not describe are not ours."""
+    for summary in found:
+        try:
+            yield describe(aws, summary.id)
+        except CredentialsMissing:
+            raise
+        except AwsRefused:
+            continue
 
 
 def find(
     aws: Aws,
     *,
-    name: str,
-    run_id: str,
+    tag: str,
+    value: str,
     states: Sequence[str] = ALIVE,
-    created_after: datetime | None = None,
+    ended_after: datetime | None = None,
 ) -> Cluster | None:
-    """The newest cluster with this name and the tag `sparkml:run`, if there is one.
+    """The newest cluster with this tag, if there is one.
 
-    Costs ListClusters and a DescribeCluster per cluster of that name: summaries have no tags.
+    Costs ListClusters and a DescribeCluster per cluster in these states: summaries have no tags.
+
+    Args:
+        aws: the account and region.
+        tag: its key, such as `sparkml:run`.
+        value: its value.
+        states: of the clusters that are looked at.
+        ended_after: leave out those that had ended by then.
+
+    Raises:
+        AwsRefused: we may not list clusters.
     """
-    for summary in summaries(aws, states=states, created_after=created_after):
-        if summary.name == name:
-            cluster = describe(aws, summary.id)
-            if cluster.tags.get(RUN) == run_id:
-                return cluster
-    return None
+    found = summaries(aws, states=states, created_after=ended_after and ended_after - LONGEST_RUN)
+    lately = (s for s in found if not (ended_after and s.ended and s.ended < ended_after))
+    return next((c for c in described(aws, lately) if c.tags.get(tag) == value), None)
 
 
 def run_job_flow(
-    aws: Aws, request: Mapping[str, Any], *, run_id: str, pace: Pace, report: Report
+    aws: Aws,
+    request: Mapping[str, Any],
+    *,
+    run_id: str,
+    renew: Callable[[], None] = lambda: None,
+    pace: Pace,
+    report: Report,
 ) -> str:
     """The id of the one cluster that this request makes, however often an answer is lost.
 
     RunJobFlow has no client token: botocore's own retry of a lost answer would make a second
-    cluster. So it is sent without retries, and before it is sent again, the cluster is looked for
-    by its tag.
+    cluster. So it is sent without retries. What was throttled was not taken, and is sent again
+    soon; what may have been taken is looked for by its tag for `pace.lost_s` first, because a new
+    cluster may come late into the list.
 
     Args:
         aws: the account and region.
         request: RunJobFlow's keyword arguments; its tags hold `sparkml:run`.
         run_id: that tag's value.
+        renew: called before every sending; what it raises stops us.
         pace: how long to wait before a look.
         report: told of every lost answer.
 
@@ -87,26 +117,58 @@ def run_job_flow(
         AwsUnreachable: it did not answer, six times over, and no such cluster is there.
     """
     for attempt in range(CREATES):
+        renew()
         try:
             with translated():
                 return str(aws.emr_once.run_job_flow(**request)["JobFlowId"])
         except AwsUnreachable as error:
             lost = error
-        report(f"RunJobFlow has no answer ({lost.what}); looking for the cluster by its tag")
-        found = _look_twice(aws, request["Name"], run_id, pause_s=min(pace.poll_s, 2.0**attempt))
+        found = sought(
+            lambda: find(aws, tag=RUN, value=run_id),
+            lost,
+            what="RunJobFlow",
+            attempt=attempt,
+            pace=pace,
+            report=report,
+        )
         if found is not None:
             return found.id
     raise lost
 
 
-def _look_twice(aws: Aws, name: str, run_id: str, *, pause_s: float) -> Cluster | None:
-    """A look, a pause and a look again: a new cluster may come late into the list."""
-    for _ in range(2):
-        time.sleep(pause_s)
-        found = find(aws, name=name, run_id=run_id)
-        if found is not None:
+def sought(
+    look: Callable[[], Found | None],
+    lost: AwsUnreachable,
+    *,
+    what: str,
+    attempt: int,
+    pace: Pace,
+    report: Report,
+) -> Found | None:
+    """What a request without an answer has made; None when it may be sent again.
+
+    Args:
+        look: looks once.
+        lost: how the request failed.
+        what: the operation.
+        attempt: which it was, from 0: the wait after throttling doubles with it.
+        pace: how long to look.
+        report: told what is done.
+    """
+    if throttled(lost):
+        report(f"{what} has no answer ({lost.what}); sending it again")
+        time.sleep(min(pace.poll_s, 2.0**attempt))
+        return None
+    report(f"{what} has no answer ({lost.what}); looking for {pace.lost_s:.0f} s for what it made")
+    until = time.monotonic() + pace.lost_s
+    while True:
+        try:
+            found = look()
+        except AwsUnreachable:
+            found = None  # the network that lost the answer is still down
+        if found is not None or time.monotonic() >= until:
             return found
-    return None
+        pace.sleep(longest_s=min(5.0, max(0.0, until - time.monotonic())))
 
 
 def end(aws: Aws, clusters: Sequence[Cluster], *, unprotect: bool = False) -> None:
@@ -120,7 +182,7 @@ def end(aws: Aws, clusters: Sequence[Cluster], *, unprotect: bool = False) -> No
     Raises:
         AwsRefused: one is protected, and nothing was ended; or we may not end clusters.
     """
-    protected = [cluster.id for cluster in clusters if cluster.protected]
+    protected = [cluster.id for cluster in clusters if cluster.protected and cluster.alive]
     if protected and not unprotect:
         raise AwsRefused(
             f"{', '.join(protected)}: protected against termination; nothing was ended",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from emr.aws.client import translated
 from emr.aws.doctor import Finding
 from emr.aws.store import split
 from emr.errors import AwsRefused, NotFound
-from emr.machines.instances import instance_of
+from emr.machines.instances import INSTANCES
+from emr.request.checks import check_spec
+from sparkml.errors import ConfigError
 
 if TYPE_CHECKING:
     from emr.aws.client import Aws
-    from emr.spec import ClusterSpec
+    from emr.spec import ClusterSpec, Nodes
 
+_VCPUS = {instance.type: instance.vcpu for instance in INSTANCES}
+Quota = tuple[str, str]
 Question = tuple[str, Callable[[], Iterator[Finding]]]
 
 QUOTAS = {
@@ -31,6 +36,7 @@ QUOTAS = {
 def checks_of(aws: Aws, spec: ClusterSpec) -> tuple[Question, ...]:
     """The questions that a spec raises, in the order in which a cluster would meet them."""
     return (
+        ("spec", lambda: _spec(spec)),
         ("service role", lambda: _role(aws, "service role", spec.roles.service)),
         ("instance profile", lambda: _profile(aws, spec.roles.instance_profile)),
         ("runtime role", lambda: _runtime(aws, spec)),
@@ -40,6 +46,17 @@ def checks_of(aws: Aws, spec: ClusterSpec) -> tuple[Question, ...]:
         ("instance types", lambda: _types(aws, spec)),
         ("quotas", lambda: _quotas(aws, spec)),
     )
+
+
+def _spec(spec: ClusterSpec) -> Iterator[Finding]:
+    """What `emr plan` would refuse, before anything is asked of AWS."""
+    try:
+        check_spec(spec)
+    except ConfigError as error:
+        for problem in error.problems or (error.what,):
+            yield Finding(name="spec", mark="fail", said=problem, fix=error.fix or "mend the spec")
+    else:
+        yield Finding(name="spec", mark="ok", said=f"{spec.name} breaks no limit or rule")
 
 
 def _role(aws: Aws, name: str, role: str) -> Iterator[Finding]:
@@ -184,7 +201,15 @@ def _types(aws: Aws, spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def _quotas(aws: Aws, spec: ClusterSpec) -> Iterator[Finding]:
-    for (code, title), vcpus in _vcpus(spec).items():
+    chosen = {choice.type for _, nodes in spec.roles_of_nodes for choice in nodes.types}
+    unknown = sorted(chosen - _VCPUS.keys())
+    if unknown:
+        said = f"the vCPUs of {', '.join(unknown)} are not known here, and are not counted"
+        yield Finding(name="quotas", mark="warn", said=said)
+    needed, grown = _vcpus(spec), _grown(spec)
+    for quota in {**needed, **grown}:
+        (code, title), vcpus = quota, needed.get(quota, 0)
+        most = max(vcpus, grown.get(quota, 0))
         try:
             with translated():
                 told = aws.client("service-quotas").get_service_quota(
@@ -195,28 +220,61 @@ def _quotas(aws: Aws, spec: ClusterSpec) -> Iterator[Finding]:
             yield Finding(name=f"quota {code}", mark="warn", said=said)
             continue
         allowed = told["Quota"]["Value"]
-        short = allowed < vcpus
+        short = allowed < most
+        scaled = f", and for {most} at its scaling maximum" if most > vcpus else ""
         yield Finding(
             name=f"quota {code}",
-            mark="fail" if short else "ok",
-            said=f"{title}: {allowed:.0f} vCPUs, the spec asks for {vcpus}",
+            mark="fail" if allowed < vcpus else "warn" if short else "ok",
+            said=f"{title}: {allowed:.0f} vCPUs, the spec asks for {vcpus}{scaled}",
             fix=f"aws service-quotas request-service-quota-increase --quota-code {code} …" * short,
         )
 
 
-def _vcpus(spec: ClusterSpec) -> dict[tuple[str, str], int]:
+def _vcpus(spec: ClusterSpec) -> dict[Quota, int]:
     """VCPUs that a spec asks of each quota, with the largest type of each role."""
-    needed: dict[tuple[str, str], int] = {}
+    needed: dict[Quota, int] = {}
     for _, nodes in spec.roles_of_nodes:
         for market, units in (("on-demand", nodes.on_demand), ("spot", nodes.spot)):
-            per_family: dict[str, int] = {}
-            for choice in nodes.types:
-                family = choice.type[0] if choice.type[0] in "gp" else "standard"
-                nodes_needed = -(-units // choice.weight)
-                vcpus = nodes_needed * instance_of(choice.type).vcpu
-                per_family[family] = max(per_family.get(family, 0), vcpus)
-            for family, vcpus in per_family.items():
+            for family, vcpus in _largest(nodes, partial(_filling, units, "fleet-units")).items():
                 if vcpus:
                     quota = QUOTAS[family, market]
                     needed[quota] = needed.get(quota, 0) + vcpus
     return needed
+
+
+def _grown(spec: ClusterSpec) -> dict[Quota, int]:
+    """VCPUs that managed scaling may come to: all of its maximum in one family of one market.
+
+    The primary node, which is not scaled, is left out: EMR fills the maximum as capacity allows.
+    """
+    scaling = spec.scaling
+    if scaling is None:
+        return {}
+    grown: dict[Quota, int] = {}
+    scaled = [nodes for role, nodes in spec.roles_of_nodes if role != "MASTER"]
+    on_demand = scaling.maximum_on_demand
+    tops = {"on-demand": scaling.maximum if on_demand is None else on_demand}
+    if any(nodes.spot for nodes in scaled):
+        tops["spot"] = scaling.maximum
+    for market, top in tops.items():
+        for nodes in scaled:
+            for family, vcpus in _largest(nodes, partial(_filling, top, scaling.unit)).items():
+                quota = QUOTAS[family, market]
+                most = min(vcpus, top) if scaling.unit == "vcpu" else vcpus
+                grown[quota] = max(grown.get(quota, 0), most)
+    return grown
+
+
+def _filling(units: int, unit: str, weight: int) -> int:
+    """How many nodes of a weight fill so many units."""
+    return units if unit == "instances" else -(-units // weight)
+
+
+def _largest(nodes: Nodes, count: Callable[[int], int]) -> dict[str, int]:
+    """VCPUs by family, each with the type that makes most of them; `count` is nodes by weight."""
+    found: dict[str, int] = {}
+    for choice in nodes.types:
+        family = choice.type[0] if choice.type[0] in "gp" else "standard"
+        vcpus = count(choice.weight) * _VCPUS.get(choice.type, 0)
+        found[family] = max(found.get(family, 0), vcpus)
+    return found

@@ -19,6 +19,8 @@ STEP_ENDED = ("COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED")
 
 RUN, SPEC, OWNER, UNTIL = "sparkml:run", "sparkml:spec", "sparkml:owner", "sparkml:until"
 """Tags of our clusters: the run's id, the resolved spec's address, who made it, until when."""
+KEY = "sparkml:key"
+"""The tag of a cluster that was made for one run: the run's key, the same for every `--again`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,19 @@ class Pace:
     patience_s: float = 600.0
     """How long AWS may be out of reach while we wait, before we say so."""
 
+    @property
+    def lost_s(self) -> float:
+        """How long what may have been made is looked for, before it is asked for once more.
+
+        A minute, which AWS's lists need at times; less only in hurries below 3 s a poll.
+        """
+        return min(60.0, 20.0 * self.poll_s)
+
+    @property
+    def claim_s(self) -> float:
+        """How long a claim holds that is not renewed: well beyond one request and one look."""
+        return 5.0 * self.lost_s
+
     def sleep(self, *, longest_s: float = float("inf")) -> None:
         """Wait one poll: between 3/4 and 5/4 of it, never longer than `longest_s`."""
         # Not a secret: jitter only.

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from emr.aws.client import translated
 from emr.aws.clusters import alive, end
 from emr.aws.observed import RUN, UNTIL, step_of
+from emr.errors import CredentialsMissing, EmrError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
 
     from emr.aws.client import Aws
@@ -24,6 +26,8 @@ class Reaped:
     cluster: Cluster
     why: str
     ended: bool
+    refused: str = ""
+    """Why AWS did not let us end it."""
 
 
 def reap(
@@ -31,6 +35,7 @@ def reap(
     *,
     older_than: timedelta | None = None,
     idle_for: timedelta | None = None,
+    tags: Mapping[str, str] | None = None,
     dry_run: bool = False,
     unprotect: bool = False,
     now: datetime | None = None,
@@ -38,32 +43,46 @@ def reap(
     """End our clusters that are past their `sparkml:until`, too old, or idle for too long.
 
     Only clusters that bear our tags are looked at, and protected ones are spared unless told. Costs
-    ListClusters, a DescribeCluster each, and a ListSteps for every waiting one if `idle_for`.
+    ListClusters, a DescribeCluster each, a ListSteps for every waiting one if `idle_for`, and a
+    TerminateJobFlows for each that is ended, so that a refused one keeps none of the others.
 
     Args:
         aws: the account and region.
         older_than: end whatever was created so long ago, working or not.
         idle_for: end whatever waits, and has had no step for so long.
+        tags: only clusters with all of these, such as `sparkml:owner`.
         dry_run: say which, and end none.
         unprotect: end protected ones, too.
         now: the present.
 
     Raises:
-        AwsRefused: we may not list or end clusters.
+        AwsRefused: we may not list clusters.
     """
     now = now or datetime.now(UTC)
     found: list[Reaped] = []
     for cluster in alive(aws):
-        if RUN not in cluster.tags:
+        if RUN not in cluster.tags or not (tags or {}).items() <= cluster.tags.items():
             continue
         why = _overdue(cluster, now) or _old(cluster, older_than, now)
         if not why and idle_for is not None and cluster.state == "WAITING":
             why = _idle(aws, cluster, idle_for, now)
         if why:
-            ended = not dry_run and (unprotect or not cluster.protected)
-            found.append(Reaped(cluster=cluster, why=why, ended=ended))
-    end(aws, [r.cluster for r in found if r.ended], unprotect=unprotect)
+            ends = not dry_run and (unprotect or not cluster.protected)
+            refused = _refused(aws, cluster, unprotect=unprotect) if ends else ""
+            ended = ends and not refused
+            found.append(Reaped(cluster=cluster, why=why, ended=ended, refused=refused))
     return found
+
+
+def _refused(aws: Aws, cluster: Cluster, *, unprotect: bool) -> str:
+    """End one; empty, or why it could not be ended."""
+    try:
+        end(aws, [cluster], unprotect=unprotect)
+    except CredentialsMissing:
+        raise
+    except EmrError as error:
+        return error.what
+    return ""
 
 
 def _overdue(cluster: Cluster, now: datetime) -> str:

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from emr.aws.claims import claim_uri, once
 from emr.aws.clusters import find
-from emr.aws.launch import launch
-from emr.aws.steps_sent import ATTACHABLE, add_step, find_step, steps_of
-from emr.aws.waiting import describe
-from emr.errors import NotFound
+from emr.aws.launch import create, wanted_of
+from emr.aws.observed import KEY
+from emr.aws.steps_sent import REMEMBERED, add_step, counts, find_step, steps_of
+from emr.aws.waiting import describe, look
+from emr.errors import AwsUnreachable, NotFound
 from emr.request.steps import steps_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emr.aws.client import Aws
+    from emr.aws.launch import Wanted
+    from emr.aws.observed import Step
     from emr.aws.pace import Pace
     from emr.aws.waiting import Report
     from emr.spec import ClusterSpec
 
-REMEMBERED = timedelta(days=1)
-"""How long after a transient cluster has done a run, the same run counts as done."""
+KEPT = timedelta(days=1)
+"""`emr reap` may end a cluster that was made for one run and kept, after so long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a run's step is, and whether it was there before."""
+    """Where a run's step is, and how it came there."""
 
     cluster_id: str
     step_id: str
     attached: bool
+    """Whether the step was there before."""
+    done: datetime | None = None
+    """When it had ended, if it was done before: nothing runs anew."""
+    made: bool = False
+    """Whether this client made the cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +54,67 @@ class Sending:
     key: str
     role: str | None
     again: bool
+    artifacts: str
+    """Under which clients that send the same run at once agree who does it."""
+    on_made: Callable[[str], None]
+    """Told the id of a cluster that was made, at once."""
     pace: Pace
     report: Report
 
     def on(self, cluster_id: str) -> Place:
         """The run's step on a cluster: the one that is there, or a new one."""
-        there = None if self.again else find_step(self.aws, cluster_id, self.key)
-        if there is not None:
-            self.report(f"step {there.id} is this run already ({there.state.lower()})")
-            return Place(cluster_id=cluster_id, step_id=there.id, attached=True)
+        if self.again:
+            return self._add(cluster_id)
+        return self._once(
+            f"{cluster_id}-{self.key}",
+            look=lambda made: self._claimed(made) if made else self._there(cluster_id),
+            make=lambda renew: self._add(cluster_id, renew),
+        )
+
+    def on_its_own(self, spec: ClusterSpec, *, keep: bool, owner: str) -> Place:
+        """The run's step on a cluster of its own: there, done lately, or a new one."""
+        wanted = wanted_of(
+            spec,
+            run_id=f"{self.key}-{secrets.token_hex(4)}" if self.again else self.key,
+            key=self.key,
+            transient=not keep,
+            steps=[self.config],
+            execution_role=self.role,
+            owner=owner,
+            until=datetime.now(UTC) + KEPT if keep else None,
+        )
+        if self.again:
+            return self._create(wanted)
+        kept = find(self.aws, tag=KEY, value=self.key)
+        if kept is not None and not kept.ends_itself:
+            # It was kept, perhaps after its step had failed: the run is taken up there.
+            self._first_step(kept.id)
+            return self.on(kept.id)
+        return self._once(
+            self.key,
+            look=self._own,
+            make=lambda renew: self._create(wanted, renew),
+        )
+
+    def _once(
+        self,
+        name: str,
+        *,
+        look: Callable[[str], Place | None],
+        make: Callable[[Callable[[], None]], Place],
+    ) -> Place:
+        return once(
+            self.aws,
+            claim_uri(self.artifacts, name),
+            look=look,
+            make=make,
+            name_of=lambda place: f"{place.cluster_id} {place.step_id}",
+            pace=self.pace,
+            report=self.report,
+        )
+
+    def _add(self, cluster_id: str, renew: Callable[[], None] = lambda: None) -> Place:
+        """A new step on a cluster."""
         cluster = describe(self.aws, cluster_id)
         if not cluster.alive:
             raise NotFound(
@@ -59,43 +123,76 @@ class Sending:
                 fix="`emr list --state WAITING` shows others, `emr up` makes one",
             )
         request = steps_request(cluster_id, [self.config], execution_role=self.role)
-        step = add_step(self.aws, request, key=self.key, pace=self.pace, report=self.report)
+        step = add_step(
+            self.aws, request, key=self.key, renew=renew, pace=self.pace, report=self.report
+        )
         self.report(f"step {step} added to {cluster_id}")
         return Place(cluster_id=cluster_id, step_id=step, attached=False)
 
-    def on_its_own(self, spec: ClusterSpec, *, keep: bool, owner: str) -> Place:
-        """The run's step on a cluster of its own: done lately, there, or a new one."""
-        done = None if self.again else self._done_lately(spec)
-        if done is not None:
-            return done
-        made = launch(
+    def _create(self, wanted: Wanted, renew: Callable[[], None] = lambda: None) -> Place:
+        """A new cluster with this step."""
+        made = create(
             self.aws,
-            spec,
-            run_id=f"{self.key}-{secrets.token_hex(4)}" if self.again else self.key,
-            transient=not keep,
-            steps=[self.config],
-            execution_role=self.role,
-            owner=owner,
+            wanted,
+            renew=renew,
+            on_made=self.on_made,
             pace=self.pace,
             report=self.report,
         )
-        steps = [s for s in steps_of(self.aws, made.cluster_id) if s.key == self.key]
-        if made.found and not any(step.state in ATTACHABLE for step in steps):
-            # It was kept after its step had failed: the run is taken up there.
-            return self.on(made.cluster_id)
-        return Place(cluster_id=made.cluster_id, step_id=steps[0].id, attached=made.found)
+        step = self._first_step(made)
+        return Place(cluster_id=made, step_id=step.id, attached=False, made=True)
 
-    def _done_lately(self, spec: ClusterSpec) -> Place | None:
-        """The run's step on a cluster that has done it and ended; a killed client missed that."""
+    def _first_step(self, cluster_id: str) -> Step:
+        """The step that a new cluster was made with; a list may be late to tell of it."""
+        until = time.monotonic() + self.pace.lost_s
+        while True:
+            for step in steps_of(self.aws, cluster_id):
+                if step.key == self.key:
+                    return step
+            if time.monotonic() >= until:
+                raise AwsUnreachable(
+                    f"cluster {cluster_id} was made, and ListSteps tells of no step there",
+                    where=f"cluster {cluster_id}",
+                    fix=f"emr describe {cluster_id}; submit the same again to wait on",
+                )
+            self.pace.sleep(longest_s=5.0)
+
+    def _own(self, made: str) -> Place | None:
+        """The run's step on a cluster of its own that lives, or that did it lately and ended."""
+        if made:
+            return self._claimed(made)
+        alive = find(self.aws, tag=KEY, value=self.key)
+        if alive is not None:
+            self._first_step(alive.id)
+            there = self._there(alive.id)
+            if there is not None:
+                return there
         past = find(
             self.aws,
-            name=spec.overrides.get("Name", spec.name),
-            run_id=self.key,
+            tag=KEY,
+            value=self.key,
             states=("TERMINATING", "TERMINATED"),
-            created_after=datetime.now(UTC) - REMEMBERED,
+            ended_after=datetime.now(UTC) - REMEMBERED,
         )
-        step = past and find_step(self.aws, past.id, self.key)
-        if past is None or step is None or step.state != "COMPLETED":
+        return self._there(past.id) if past else None
+
+    def _there(self, cluster_id: str) -> Place | None:
+        """The run's step on a cluster, if it waits, runs or was done lately."""
+        step = find_step(self.aws, cluster_id, self.key)
+        return self._place(cluster_id, step) if step else None
+
+    def _claimed(self, made: str) -> Place | None:
+        """The same of a step that another client says it made: asked by its id, never late."""
+        cluster_id, _, step_id = made.partition(" ")
+        try:
+            step, _ = look(self.aws, cluster_id, step_id)
+        except NotFound:
             return None
-        self.report(f"step {step.id} on {past.id} is this run, and is done")
-        return Place(cluster_id=past.id, step_id=step.id, attached=True)
+        return self._place(cluster_id, step) if counts(step) else None
+
+    def _place(self, cluster_id: str, step: Step) -> Place | None:
+        if not step.done and not describe(self.aws, cluster_id).alive:
+            return None  # a cluster that has died leaves its steps pending
+        self.report(f"step {step.id} on {cluster_id} is this run ({step.state.lower()})")
+        done = step.ended if step.state == "COMPLETED" else None
+        return Place(cluster_id=cluster_id, step_id=step.id, attached=True, done=done)

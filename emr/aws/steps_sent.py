@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from emr.aws.client import translated
+from emr.aws.clusters import sought
 from emr.aws.observed import step_of
 from emr.errors import AwsRefused, AwsUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from emr.aws.client import Aws
     from emr.aws.observed import Step
     from emr.aws.pace import Pace
     from emr.aws.waiting import Report
 
-ATTACHABLE = ("PENDING", "RUNNING", "COMPLETED")
+UNDER_WAY = ("PENDING", "RUNNING")
 """States of a step that the same run is not submitted beside."""
+REMEMBERED = timedelta(hours=1)
+"""How long after its end the same run counts as done, and is not run anew.
+
+A client that was killed, or the retry of a scheduler, comes back soon. What comes later is the next
+run of a schedule, whose command line is the same: that one has to run.
+"""
 SENDS = 6
 
 
@@ -46,21 +53,42 @@ def steps_of(aws: Aws, cluster_id: str, *, states: Sequence[str] = ()) -> list[S
 
 
 def find_step(aws: Aws, cluster_id: str, key: str) -> Step | None:
-    """The newest step of this run that waits, runs or is done; failed ones do not count."""
-    steps = steps_of(aws, cluster_id, states=ATTACHABLE)
-    return next((step for step in steps if step.key == key), None)
+    """This run's step that waits or runs, or else one that was done within the last hour.
+
+    Of several the newest; failed ones do not count.
+    """
+    steps = steps_of(aws, cluster_id, states=(*UNDER_WAY, "COMPLETED"))
+    own = [step for step in steps if step.key == key]
+    under_way = [step for step in own if step.state in UNDER_WAY]
+    return next(iter(under_way), None) or next((step for step in own if counts(step)), None)
 
 
-def add_step(aws: Aws, request: Mapping[str, Any], *, key: str, pace: Pace, report: Report) -> str:
+def counts(step: Step) -> bool:
+    """Whether the same run is not run beside this step: it waits, runs, or was done lately."""
+    if step.state != "COMPLETED":
+        return step.state in UNDER_WAY
+    return step.ended is None or step.ended >= datetime.now(UTC) - REMEMBERED
+
+
+def add_step(
+    aws: Aws,
+    request: Mapping[str, Any],
+    *,
+    key: str,
+    renew: Callable[[], None] = lambda: None,
+    pace: Pace,
+    report: Report,
+) -> str:
     """The id of the one step that this request adds, however often an answer is lost.
 
-    AddJobFlowSteps has no client token: it is sent without retries, and before it is sent again,
-    a step with this key that was not there before is looked for.
+    AddJobFlowSteps has no client token: it is sent without retries, and before it is sent again
+    (unless it was throttled), a step with this key that was not there before is looked for.
 
     Args:
         aws: the account and region.
         request: AddJobFlowSteps' keyword arguments, with one step.
         key: the run's key, which the step's name ends in.
+        renew: called before every sending; what it raises stops us.
         pace: how long to wait before a look.
         report: told of every lost answer.
 
@@ -70,17 +98,19 @@ def add_step(aws: Aws, request: Mapping[str, Any], *, key: str, pace: Pace, repo
     """
     cluster_id = request["JobFlowId"]
     before = {step.id for step in steps_of(aws, cluster_id) if step.key == key}
+    new = lambda: next(  # noqa: E731  # one question, asked again and again
+        (s.id for s in steps_of(aws, cluster_id) if s.key == key and s.id not in before), None
+    )
     for attempt in range(SENDS):
+        renew()
         try:
             with translated():
                 return str(aws.emr_once.add_job_flow_steps(**request)["StepIds"][0])
         except AwsUnreachable as error:
             lost = error
-        report(f"AddJobFlowSteps has no answer ({lost.what}); looking for the step by its key")
-        time.sleep(min(pace.poll_s, 2.0**attempt))
-        new = [s.id for s in steps_of(aws, cluster_id) if s.key == key and s.id not in before]
-        if new:
-            return new[0]
+        found = sought(new, lost, what="AddJobFlowSteps", attempt=attempt, pace=pace, report=report)
+        if found is not None:
+            return found
     raise lost
 
 

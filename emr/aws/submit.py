@@ -6,6 +6,7 @@ step again, and waits on.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,14 @@ from emr.aws.outcome import failed_step
 from emr.aws.sending import Sending
 from emr.aws.store import store
 from emr.aws.waiting import look, wait_for_step
-from emr.errors import ClusterFailed, StepFailed
+from emr.errors import ClusterFailed, EmrError, StepFailed
 from emr.package import environment_stored_in, pack, upload, verify
 from emr.request.steps import run_key_of, step_config, step_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from datetime import datetime
     from pathlib import Path
 
     from emr.aws.client import Aws
@@ -44,6 +48,10 @@ class Sent:
     """Whether it was there before: this client waits on, and started nothing."""
     ours: bool
     """Whether the cluster was made for this run alone."""
+    made: bool
+    """Whether this client made it."""
+    done: datetime | None
+    """When the step had ended, if it was done before: nothing ran anew."""
     uploaded: int
     """How many files were new on S3."""
 
@@ -78,6 +86,7 @@ def told(sent: Sent) -> dict[str, Any]:
         "key": sent.key,
         "attached": sent.attached,
         "transient": sent.ours,
+        "done_before": sent.done.isoformat() if sent.done else None,
         "uploaded": sent.uploaded,
     }
 
@@ -93,6 +102,7 @@ def send(
     keep: bool = False,
     allow_local: bool = False,
     owner: str = "",
+    on_made: Callable[[str], None] = lambda _: None,
     pace: Pace,
     report: Report,
 ) -> Sent:
@@ -104,10 +114,12 @@ def send(
         spec: what it runs on.
         cluster_id: a cluster that is there; one is made for this run alone when None.
         cache: where packed environments are kept on this machine.
-        again: run it once more, although a step with its key waits, runs or is done.
+        again: run it once more, although a step with its key waits, runs or was done within the
+            last hour.
         keep: a cluster made for this run stays until it is idle for too long.
         allow_local: places of this machine may stand in the configuration.
         owner: for the tag `sparkml:owner` of a cluster made for this run.
+        on_made: told the id of such a cluster as soon as it has one.
         pace: how long to wait before a lost answer's step or cluster is looked for.
         report: told of what happens.
 
@@ -118,13 +130,15 @@ def send(
     package, new = packaged(aws, run, spec, cache=cache, allow_local=allow_local, report=report)
     config = step_config(run, spec, package)
     for uri, content in step_files(run, spec, package).items():
-        store(aws, uri, content)
+        store(aws, uri, content, kms_key=spec.security.at_rest_kms_key)
     sending = Sending(
         aws=aws,
         config=config,
         key=str(run_key_of(config["Name"])),
         role=run.runtime_role or spec.roles.runtime,
         again=again,
+        artifacts=spec.artifacts,
+        on_made=on_made,
         pace=pace,
         report=report,
     )
@@ -139,6 +153,8 @@ def send(
         key=sending.key,
         attached=found.attached,
         ours=cluster_id is None,
+        made=found.made,
+        done=found.done,
         uploaded=len(new),
     )
 
@@ -172,13 +188,14 @@ def finish(
     timeout_s: float,
     settle_s: float,
     keep: bool = False,
+    waiting: AbstractContextManager[None] | None = None,
     pace: Pace,
     report: Report,
 ) -> Outcome:
     """Wait for a sent step and fetch what its driver wrote.
 
     When it fails, a cluster that was made for it is ended first, unless `keep`: logs arrive
-    minutes later, and it costs money.
+    minutes later, and it costs money. `waiting` is held around the wait alone.
 
     Raises:
         StepFailed, StepCancelled, StepInterrupted: how it ended; with the cause its logs tell.
@@ -186,19 +203,67 @@ def finish(
         WaitTimeout, AwsUnreachable: it may run on; nothing was cancelled.
     """
     try:
-        step, cluster = wait_for_step(
-            aws, sent.cluster_id, sent.step_id, timeout_s=timeout_s, pace=pace, report=report
-        )
+        with waiting or nullcontext():
+            step, cluster = wait_for_step(
+                aws, sent.cluster_id, sent.step_id, timeout_s=timeout_s, pace=pace, report=report
+            )
     except (StepFailed, ClusterFailed) as error:
-        step, cluster = look(aws, sent.cluster_id, sent.step_id)
-        if sent.ours and not keep and cluster.alive:
-            end(aws, [cluster], unprotect=True)
-            report(f"cluster {cluster.id} ended, because its run failed")
-        if step.started is None:
-            raise
-        said = collect(aws, step, cluster, settle_s=settle_s, pace=pace, report=report)
-        if said.missing:
-            report(f"no logs: {said.missing}")
-        raise failed_step(step, cluster, cause=said.cause) or error from None
+        raise _explained(
+            error, aws, sent, settle_s=settle_s, keep=keep, pace=pace, report=report
+        ) from None
     said = collect(aws, step, cluster, settle_s=settle_s, pace=pace, report=report)
     return Outcome(sent=sent, step=step, cluster=cluster, said=said)
+
+
+def _explained(
+    error: StepFailed | ClusterFailed,
+    aws: Aws,
+    sent: Sent,
+    *,
+    settle_s: float,
+    keep: bool,
+    pace: Pace,
+    report: Report,
+) -> EmrError:
+    """The run's own error with the cause that its logs tell, its cluster ended first.
+
+    Whatever else goes wrong here is reported, and never takes the place of the run's error.
+    """
+    try:
+        step, cluster = look(aws, sent.cluster_id, sent.step_id)
+    except EmrError as other:
+        report(f"cluster {sent.cluster_id} cannot be looked at ({other.what}): it may live on")
+        return error
+    if not keep and may_end(sent, cluster):
+        end_reported(aws, cluster, report)
+    if step.started is None:
+        return error
+    try:
+        said = collect(aws, step, cluster, settle_s=settle_s, pace=pace, report=report)
+    except EmrError as other:
+        report(f"no logs: {other.what}")
+        return error
+    if said.missing:
+        report(f"no logs: {said.missing}")
+    return failed_step(step, cluster, cause=said.cause) or error
+
+
+def may_end(sent: Sent, cluster: Cluster) -> bool:
+    """Whether a run's end is the cluster's: this client made it for the run, or it ends by itself.
+
+    One that another client made, and kept, is not this one's to end.
+    """
+    return sent.ours and cluster.alive and (sent.made or cluster.ends_itself)
+
+
+def end_reported(aws: Aws, cluster: Cluster, report: Report) -> None:
+    """End a cluster; a refusal is reported, not raised."""
+    try:
+        end(aws, [cluster], unprotect=True)
+    except EmrError as other:
+        report(
+            f"cluster {cluster.id} could not be ended, and costs money: {other.what}; "
+            f"end it: emr down {cluster.id} --unprotect"
+        )
+    else:
+        report(f"cluster {cluster.id}: asked to end")

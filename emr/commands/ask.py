@@ -86,13 +86,11 @@ def describe(
 
 
 def _clusters(aws: Aws, states: tuple[str, ...], *, everything: bool) -> Iterator[Cluster]:
-    from emr.aws import waiting
-    from emr.aws.clusters import summaries
+    from emr.aws.clusters import described, summaries
     from emr.aws.observed import ALIVE, RUN
 
     wanted = states or (() if everything else (*ALIVE, "TERMINATING"))
-    for summary in summaries(aws, states=wanted):
-        cluster = waiting.describe(aws, summary.id)
+    for cluster in described(aws, summaries(aws, states=wanted)):
         if everything or RUN in cluster.tags:
             yield cluster
 

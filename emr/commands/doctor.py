@@ -32,12 +32,12 @@ def doctor(
         from dataclasses import asdict
 
         from emr.aws.doctor import examine
-        from emr.commands.options import aws_of, spec_from
+        from emr.commands.options import aws_of, region_of, spec_from
         from emr.commands.output import print_json
         from emr.errors import AwsRefused
 
         cluster = spec_from(spec, cluster_sets) if spec else None
-        aws = aws_of(region or (cluster.region if cluster else None), profile)
+        aws = aws_of(region_of(region, cluster), profile)
         found = examine(aws, cluster)
         if json:
             print_json([asdict(finding) for finding in found])

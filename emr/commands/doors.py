@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING
 from sparkml.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from emr.aws.client import Aws
     from emr.doors.kubernetes import Kubernetes
     from emr.doors.run import Door
     from emr.job_run import JobRun
+    from emr.progress import Progress
     from emr.spec import ClusterSpec
 
 
@@ -77,22 +80,53 @@ def through(
     from emr.progress import Progress
 
     with Progress(quiet=quiet) as report:
-        run_id, there = send(
+        sent = send(
             door, aws, run, spec, cache=cache, again=again, allow_local=allow_local, report=report
         )
-        if not wait:
-            print_json({"run": run_id, "attached": there}) if json else print(run_id)
-            return
-        try:
-            seen = wait_for(door, aws, run_id, timeout_s=run.timeout_s, pace=pace(), report=report)
-        except KeyboardInterrupt:
+        if sent.done:
             report.close()
-            print(f"run {run_id} runs on; the same command again waits on", file=sys.stderr)
-            raise
+            note = f"run {sent.id} was done within the last hour: nothing ran anew; --again runs it"
+            print(note, file=sys.stderr)
+        if not wait:
+            said = {"run": sent.id, "attached": sent.attached}
+            print_json(said) if json else print(sent.id)
+            return
+        with _interruptible(door, aws, sent.id, report):
+            seen = wait_for(door, aws, sent.id, timeout_s=run.timeout_s, pace=pace(), report=report)
     if json:
-        print_json({**seen.to_json(), "attached": there})
+        print_json({**seen.to_json(), "attached": sent.attached})
     else:
         print(f"run {seen.id} {seen.state.lower()}; logs: {seen.logs or 'not kept'}")
+
+
+@contextlib.contextmanager
+def _interruptible(door: Door, aws: Aws, run_id: str, report: Progress) -> Iterator[None]:
+    """However the waiting is broken off, the run goes on, and whoever did it learns how to end it.
+
+    At a terminal, Ctrl-C is asked what is to become of the run.
+    """
+    from emr.errors import AwsUnreachable, CredentialsMissing, WaitTimeout
+    from sparkml.last_line import Terminated
+
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated, AwsUnreachable, CredentialsMissing, WaitTimeout) as stop:
+        report.close()
+        if isinstance(stop, KeyboardInterrupt) and _wants_it_cancelled(run_id):
+            door.cancel(aws, run_id)
+            print(f"run {run_id}: asked to stop", file=sys.stderr)
+        else:
+            way = f"`{door.cancelling(run_id)}` cancels it; the same command again waits on"
+            print(f"run {run_id} runs on: {way}", file=sys.stderr)
+        raise
+
+
+def _wants_it_cancelled(run_id: str) -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(f"\nCancel run {run_id}? It runs on otherwise. [y/N] ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def on_kubernetes(

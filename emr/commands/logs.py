@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from emr.aws.client import Aws
-    from emr.aws.logs.pieces import Piece
+    from emr.aws.logs.pieces import Piece, Stream
+    from emr.aws.observed import Cluster, Step
 
 
 def logs(
@@ -50,19 +52,35 @@ def logs(
         from emr.aws.observed import ENDED
         from emr.aws.outcome import failed_step
         from emr.aws.pace import pace
-        from emr.aws.waiting import look
+        from emr.aws.waiting import look, looks
         from emr.commands.options import aws_of, duration
         from emr.progress import Progress
         from sparkml.errors import ConfigError
 
-        if only not in {None, "stdout", "stderr", "controller"}:
+        kinds: dict[str | None, Stream | None] = {
+            None: None,
+            "stdout": "stdout",
+            "stderr": "stderr",
+            "controller": "controller",
+        }
+        if only not in kinds:
             raise ConfigError(f"no log is called '{only}'", where="--only")
         settle = duration(log_wait, option="--log-wait")
         aws = aws_of(region, profile)
-        step = step or _latest(aws, cluster)
-        one, where = look(aws, cluster, step)
-        found = logs_of(aws, one, where, s3=s3)
+        step_id = step or _latest(aws, cluster)
         with Progress(quiet=quiet) as report:
+
+            def seen() -> tuple[Step, Cluster]:
+                def ask() -> tuple[Step, Cluster]:
+                    return look(aws, cluster, step_id)
+
+                if not follow:
+                    return ask()
+                return next(looks(ask, timeout_s=math.inf, pace=pace(), report=report))
+
+            one, where = seen()
+            found = logs_of(aws, one, where, s3=s3)
+            found.only = kinds[only]
             if follow:
                 settle_s = settle.total_seconds() if settle else 0
                 pieces: Iterable[Piece] = followed(
@@ -71,17 +89,21 @@ def logs(
             else:
                 pieces = found.read(one)
             any_ = _show(pieces, only=only, report=report)
+            one, where = seen()
         if not any_ and not s3 and where.cloudwatch and where.log_uri:
             # Nothing in CloudWatch, although it is enabled: the agent may be missing there.
             found = logs_of(aws, one, where, s3=True)
+            found.only = kinds[only]
             any_ = _show(found.read(one), only=only, report=report)
-        one, where = look(aws, cluster, step)
         over = one.done or where.state in ENDED
         if not any_:
             place = one.logs(where) or where.cloudwatch
             later = "" if over else "; it still runs: --follow waits for them"
             print(f"no logs there yet: {place}{later}", file=sys.stderr)
         if over and one.state != "COMPLETED":
+            if only:
+                found.only = None
+                found.read(one)  # not shown: the cause may stand in a log that was left out
             error = failed_step(one, where, cause=found.cause())
             print(f"cause: {error.what if error else one.reason}", file=sys.stderr)
 
@@ -98,7 +120,12 @@ def _latest(aws: Aws, cluster: str) -> str:
 
 
 def _show(pieces: Iterable[Piece], *, only: str | None, report: object) -> bool:
-    """Print pieces on stdout, each log's name on stderr; whether there was any."""
+    """Print pieces on stdout, each log's name on stderr; whether there was any.
+
+    A terminal gets nothing that it would obey; a file or a pipe gets every byte.
+    """
+    from emr.aws.logs.printable import printable
+
     last, any_ = "", False
     for piece in pieces:
         any_ = True
@@ -110,6 +137,7 @@ def _show(pieces: Iterable[Piece], *, only: str | None, report: object) -> bool:
                 close()
             print(f"==> {piece.place} <==", file=sys.stderr)
             last = piece.place
-        sys.stdout.write(piece.text if piece.text.endswith("\n") else f"{piece.text}\n")
+        text = printable(piece.text) if sys.stdout.isatty() else piece.text
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
     return any_

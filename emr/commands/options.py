@@ -126,6 +126,30 @@ def aws_of(region: str | None, profile: str | None) -> Aws:
     return connect(region, profile=profile)
 
 
+def region_of(region: str | None, spec: ClusterSpec | None) -> str | None:
+    """The region that `--region` and a spec name together; the environment's own when None.
+
+    Raises:
+        ConfigError: they name two.
+    """
+    if region and spec and region != spec.region:
+        raise ConfigError(
+            f"--region says {region}, and the spec {spec.region}",
+            where="--region",
+            fix="leave --region out, or --cluster-set region=" + region,
+        )
+    return region or (spec.region if spec else None)
+
+
+def elsewhere(aws: Aws, profile: str | None) -> str:
+    """The option that later commands need to find what is in this region; empty at home."""
+    try:
+        home = aws_of(None, profile).region
+    except ConfigError:
+        home = ""
+    return "" if home == aws.region else f" --region {aws.region}"
+
+
 def duration(text: str | None, *, option: str) -> timedelta | None:
     """A time such as `90m`, `8h` or `2d`; None for none.
 

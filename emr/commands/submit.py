@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emr.commands.breaking_off import cluster_told, interruptible, nothing_new
 from emr.commands.doors import door_of, kubernetes_of, on_kubernetes, through
 from emr.commands.options import (
     ClusterSets,
@@ -29,14 +29,11 @@ from emr.commands.options import (
 from sparkml.last_line import last_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from emr.aws.client import Aws
-    from emr.aws.submit import Outcome, Sent
-    from emr.progress import Progress
+    from emr.aws.submit import Outcome
     from emr.spec import ClusterSpec
 
 CACHE = Path(".cache/emr")
+LOG_WAIT = "10m"
 
 
 def submit(
@@ -74,12 +71,15 @@ def submit(
     run_sets: RunSets = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for its end.")] = True,
     again: Annotated[
-        bool, typer.Option("--again", help="Run it, although the same run is there or is done.")
+        bool,
+        typer.Option(
+            "--again", help="Run it, although the same run waits, runs or was done within an hour."
+        ),
     ] = False,
     keep: Keep = False,
     log_wait: Annotated[
         str, typer.Option("--log-wait", help="How long to wait for the driver's logs.")
-    ] = "10m",
+    ] = LOG_WAIT,
     cache: Annotated[
         Path, typer.Option("--cache", help="Where packed environments are kept.")
     ] = CACHE,
@@ -94,24 +94,45 @@ def submit(
 ) -> None:
     """Package a job, run it as a step of a cluster, wait, and print what its driver wrote.
 
-    The same run submitted again attaches to its step. Ctrl-C leaves the step running, and offers
-    to cancel it. --serverless, --eks and --k8s take the same run elsewhere.
+    The same run submitted again attaches to its step while that waits or runs, and for an hour
+    after it was done; a failed run, or one that was done before, runs anew. Ctrl-C leaves the step
+    running, and offers to cancel it. --serverless, --eks and --k8s take the same run elsewhere.
     """
     with last_line(debug=debug):
         from emr.aws.launch import spec_of
         from emr.aws.pace import pace
         from emr.aws.submit import finish, send, told
-        from emr.commands.options import aws_of, duration, run_from, spec_from, user_name
+        from emr.commands.options import (
+            aws_of,
+            duration,
+            elsewhere,
+            region_of,
+            run_from,
+            spec_from,
+            user_name,
+        )
         from emr.commands.output import print_json
+        from emr.errors import EmrError
         from emr.progress import Progress
 
-        _one_place(
+        place = _one_place(
             spec, cluster=cluster, transient=transient, serverless=serverless, eks=eks, k8s=k8s
         )
+        options = {
+            "--image": image is not None,
+            "--namespace": namespace != "default",
+            "--apply": apply,
+            "--no-wait": not wait,
+            "--again": again,
+            "--json": json,
+            "--log-wait": log_wait != LOG_WAIT,
+            "--keep": keep,
+        }
+        _heeded(options, spec=spec, cluster_sets=cluster_sets, place=place)
         run = run_from(job, config, sets, run_sets)
         settle = duration(log_wait, option="--log-wait")
         given = spec_from(spec, cluster_sets) if spec else None
-        aws = aws_of(region or (given.region if given else None), profile)
+        aws = aws_of(region_of(region, given), profile)
         if k8s and given:
             on_kubernetes(
                 kubernetes_of(k8s, image, namespace),
@@ -139,38 +160,89 @@ def submit(
             )
             return
         wanted: ClusterSpec = given or spec_of(aws, str(cluster))
+        there, made = elsewhere(aws, profile), list[str]()
         with Progress(quiet=quiet) as report:
-            sent = send(
-                aws,
-                run,
-                wanted,
-                cluster_id=cluster,
-                cache=cache,
-                again=again,
-                keep=keep,
-                allow_local=allow_local,
-                owner=user_name(),
-                pace=pace(),
-                report=report,
-            )
+            with cluster_told(made, there, report):
+                sent = send(
+                    aws,
+                    run,
+                    wanted,
+                    cluster_id=cluster,
+                    cache=cache,
+                    again=again,
+                    keep=keep,
+                    allow_local=allow_local,
+                    owner=user_name(),
+                    on_made=made.append,
+                    pace=pace(),
+                    report=report,
+                )
+            if sent.done:
+                report.close()
+                print(nothing_new(sent), file=sys.stderr)
             if not wait:
                 print_json(told(sent)) if json else print(sent.cluster_id, sent.step_id)
                 return
-            with _interruptible(aws, sent, report):
+            waiting = interruptible(aws, sent, report, keep=keep, again=again, there=there)
+            try:
                 outcome = finish(
                     aws,
                     sent,
                     timeout_s=run.timeout_s,
                     settle_s=settle.total_seconds() if settle else 0,
                     keep=keep,
+                    waiting=waiting,
                     pace=pace(),
                     report=report,
                 )
+            except EmrError as error:
+                if json:
+                    about = {"code": error.code, "what": error.what, "where": error.where}
+                    print_json({**told(sent), "error": about})
+                raise
         print_json(outcome.to_json()) if json else _tell(outcome)
 
 
-def _one_place(spec: str | None, **places: str | bool | None) -> None:
-    """Refuse a command line that names no place to run, or two, or one without its spec."""
+PLACES = {
+    "--image": ("k8s",),
+    "--namespace": ("k8s",),
+    "--apply": ("k8s",),
+    "--no-wait": ("cluster", "transient", "serverless", "eks"),
+    "--again": ("cluster", "transient", "serverless", "eks"),
+    "--json": ("cluster", "transient", "serverless", "eks"),
+    "--log-wait": ("cluster", "transient"),
+    "--keep": ("transient",),
+}
+"""Where an option means something; anywhere else it is refused, rather than dropped."""
+
+
+def _heeded(
+    given: dict[str, bool], *, spec: str | None, cluster_sets: list[str] | None, place: str
+) -> None:
+    """Refuse options that the place of this run would not heed."""
+    from sparkml.errors import ConfigError
+
+    for option, is_given in given.items():
+        if is_given and place not in PLACES[option]:
+            raise ConfigError(
+                f"{option} means nothing with --{place}",
+                where=option,
+                fix=f"leave it out; it goes with --{', --'.join(PLACES[option])}",
+            )
+    if cluster_sets and spec is None:
+        raise ConfigError(
+            "there is no spec to change: the cluster's own was fixed when it was made",
+            where="--cluster-set",
+            fix="leave it out, or pass the --spec that describes the cluster",
+        )
+
+
+def _one_place(spec: str | None, **places: str | bool | None) -> str:
+    """The one place to run that a command line names.
+
+    Raises:
+        ConfigError: it names none, or two, or one without its spec.
+    """
     from sparkml.errors import ConfigError
 
     named = [name for name, place in places.items() if place]
@@ -182,57 +254,7 @@ def _one_place(spec: str | None, **places: str | bool | None) -> None:
         )
     if named != ["cluster"] and spec is None:
         raise ConfigError(f"--{named[0]} needs a spec", fix="pass --spec FILE")
-
-
-@contextlib.contextmanager
-def _interruptible(aws: Aws, sent: Sent, report: Progress) -> Iterator[None]:
-    """However the waiting is broken off, the step runs on, and whoever did it learns how to end it.
-
-    At a terminal, Ctrl-C is asked what is to become of the step.
-    """
-    from emr.errors import AwsUnreachable, CredentialsMissing, WaitTimeout
-    from sparkml.last_line import Terminated
-
-    try:
-        yield
-    except (KeyboardInterrupt, Terminated) as stop:
-        report.close()
-        if isinstance(stop, KeyboardInterrupt) and _wants_it_cancelled(sent):
-            _cancel(aws, sent)
-        else:
-            _tell_how_to_end(sent)
-        raise
-    except (AwsUnreachable, CredentialsMissing, WaitTimeout):
-        report.close()
-        _tell_how_to_end(sent)
-        raise
-
-
-def _wants_it_cancelled(sent: Sent) -> bool:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    print(f"\nCancel step {sent.step_id}? It runs on otherwise. [y/N] ", end="", file=sys.stderr)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
-
-
-def _cancel(aws: Aws, sent: Sent) -> None:
-    from emr.aws.clusters import end
-    from emr.aws.steps_sent import cancel
-    from emr.aws.waiting import describe
-
-    cancel(aws, sent.cluster_id, [sent.step_id])
-    print(f"step {sent.step_id}: asked to stop", file=sys.stderr)
-    if sent.ours:
-        end(aws, [describe(aws, sent.cluster_id)], unprotect=True)
-        print(f"cluster {sent.cluster_id}: asked to end", file=sys.stderr)
-
-
-def _tell_how_to_end(sent: Sent) -> None:
-    ways = f"`emr cancel {sent.cluster_id} {sent.step_id}` cancels it"
-    if sent.ours:
-        ways = f"`emr down {sent.cluster_id}` ends it and its cluster"
-    print(f"step {sent.step_id} runs on: {ways}; the same command again waits on", file=sys.stderr)
+    return named[0]
 
 
 def _tell(outcome: Outcome) -> None:

@@ -42,6 +42,8 @@ class BreakEven:
 
     rows: int | None
     """From so many rows on the other one is cheaper; None where they never cross."""
+    same: bool = False
+    """Whether they cost the same everywhere."""
     cheaper_below: str
     """Which one is cheaper for fewer rows."""
     cheaper_above: str
@@ -49,6 +51,8 @@ class BreakEven:
 
     def text(self) -> str:
         """The answer in one line."""
+        if self.same:
+            return f"{self.cheaper_below} and {self.cheaper_above} cost the same"
         if self.rows is None:
             return f"{self.cheaper_below} is cheaper at any number of rows: they never break even"
         return (
@@ -62,8 +66,8 @@ def break_even(one: Line, other: Line) -> BreakEven:
     first, second = sorted((one, other), key=lambda line: (line.fixed_usd, line.usd_per_row))
     gained = first.usd_per_row - second.usd_per_row
     if gained <= 0:
-        return BreakEven(rows=None, cheaper_below=first.name, cheaper_above=first.name)
+        same = gained == 0 and first.fixed_usd == second.fixed_usd
+        dearer = second.name if same else first.name
+        return BreakEven(rows=None, same=same, cheaper_below=first.name, cheaper_above=dearer)
     rows = math.ceil((second.fixed_usd - first.fixed_usd) / gained)
-    if rows == 0:
-        return BreakEven(rows=None, cheaper_below=second.name, cheaper_above=second.name)
     return BreakEven(rows=rows, cheaper_below=first.name, cheaper_above=second.name)

@@ -9,14 +9,16 @@ from emr.cost.break_even import break_even, line_of
 from emr.cost.hourly import hourly_cost
 from emr.cost.inputs import Given
 from emr.cost.run import run_cost, work
-from emr.cost.table import as_text, cost_table, run_table
+from emr.cost.service import always_on
+from emr.cost.table import as_text, cost_table, run_table, service_table, what_if_table
+from emr.cost.what_if import what_if
 from emr.spec import ClusterSpec
 from sparkml.config.layers import load_as
 from sparkml.errors import ConfigError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rich.console import RenderableType
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from emr.cost.hourly import Cost
     from emr.cost.prices import Labelled, Prices
     from emr.cost.run import Work
+    from emr.cost.service import Service
+    from emr.cost.what_if import Measured
 
 _BOOTSTRAP_S = 30
 
@@ -59,6 +63,8 @@ def cost_command(
     against_speed: Speed | None = None,
     plot: str | os.PathLike[str] | None = None,
     known: Mapping[str, float | Given] | None = None,
+    types: Sequence[Measured] = (),
+    service: Service | None = None,
 ) -> Answer:
     """What a cluster costs by the hour, a run on it, and from how many rows another is cheaper.
 
@@ -71,13 +77,15 @@ def cost_command(
         against_speed: its speed.
         plot: a picture of both costs over rows, to draw.
         known: inputs of `emr.cost.run.work` that are known better (`bootstrap_s`, `idle_s`, …).
+        types: speeds on other instance types, whose prices of a million rows are compared.
+        service: one that answers day and night, to be told by the month.
 
     Raises:
         ConfigError: a spec or a number is wrong, or one is missing.
         PricesMissing: no price for a type.
         ExtraMissing: a plot was asked for, and matplotlib is not installed.
     """
-    if (rows or plot or against) and speed is None:
+    if (rows is not None or plot or against) and speed is None:
         fix = "give --rows-per-s, measured on this kind of node if you can"
         raise ConfigError("the cost of a run needs its speed", fix=fix)
     if against is not None and against_speed is None:
@@ -98,6 +106,14 @@ def cost_command(
         even = break_even(lines[0], lines[1])
         shown.append(even.text())
         values["break_even"] = {"rows": even.rows, "text": even.text()}
+    if types:
+        answers = what_if(types, prices, region=clusters[0][0].region)
+        shown.append(what_if_table(answers))
+        values["what_if"] = [answer.to_json() for answer in answers]
+    if service is not None:
+        month = always_on(service)
+        shown.append(service_table(month))
+        values["always_on"] = month.to_json()
     drawn = None
     if plot is not None:
         from emr.cost.plot import plot_costs  # here, so that only a plot pays for it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from emr.spec import Choice, ClusterSpec, Nodes, Scaling
 
 Market = Literal["On-Demand", "Spot"]
+OLD_DAYS = 365
+"""A price that is older is worth a note: AWS changes some every year."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +65,17 @@ class Cost:
         """The hourly price of one kind of row: `EC2`, `EMR`, `EBS`."""
         return sum(row.usd_per_hour for row in self.rows if row.item.startswith(item))
 
-    def line(self) -> str:
-        """The cost in one line."""
+    @property
+    def oldest(self) -> dt.date | None:
+        """The day of the oldest price in it; None where no source has one."""
+        return min((row.quote.as_of for row in self.rows if row.quote.as_of), default=None)
+
+    def line(self, *, today: dt.date | None = None) -> str:
+        """The cost in one line, with the day of its oldest price, and a note when that is long ago.
+
+        Args:
+            today: the day its age is counted to; this day when None.
+        """
         parts = ", ".join(f"{item} {self.of(item):.2f}" for item in ("EC2", "EMR", "EBS"))
         assumed = sum(row.quote.label == "assumed" for row in self.rows)
         text = f"USD {self.usd_per_hour:.2f} an hour ({parts})"
@@ -72,8 +84,10 @@ class Cost:
         if self.scaled_usd_per_hour:
             low, high = self.scaled_usd_per_hour
             text += f"; {low:.2f} to {high:.2f} as it scales"
-        days = [row.quote.as_of for row in self.rows if row.quote.as_of]
-        text += f"; oldest price of {min(days)}" if days else ""
+        if self.oldest:
+            age = ((today or dt.datetime.now(tz=dt.UTC).date()) - self.oldest).days
+            old = f", older than {OLD_DAYS} days" if age > OLD_DAYS else ""
+            text += f"; oldest price of {self.oldest}{old}"
         return text + (f"; {assumed} of {len(self.rows)} prices assumed" if assumed else "")
 
     def to_json(self) -> dict[str, Any]:
@@ -85,6 +99,7 @@ class Cost:
             "lowest_usd_per_hour": self.lowest_usd_per_hour,
             "scaled_usd_per_hour": self.scaled_usd_per_hour,
             "ceiling_usd_per_hour": self.ceiling_usd_per_hour,
+            "oldest_price": self.oldest.isoformat() if self.oldest else None,
             "rows": [row_json(row) for row in self.rows],
         }
 
@@ -214,12 +229,23 @@ def _scaled(spec: ClusterSpec, scaling: Scaling, prices: Prices) -> tuple[float,
     any_spot = any(nodes.spot for _, nodes in spec.roles_of_nodes[1:])
     capped = scaling.maximum_on_demand
     on_demand = scaling.maximum if capped is None else min(capped, scaling.maximum)
-    high = on_demand * dear
+    low, high = scaling.minimum * cheap, on_demand * dear
     if any_spot or on_demand < scaling.maximum:
         cheap_spot, dear_spot = _per_unit(spec, scaling, "Spot", prices)
-        cheap = min(cheap, cheap_spot)
+        bought = min(_on_demand_units(spec, scaling), scaling.minimum)
+        low = bought * cheap + (scaling.minimum - bought) * min(cheap, cheap_spot)
         high += (scaling.maximum - on_demand) * dear_spot
-    return min(bills) + scaling.minimum * cheap, max(bills) + high
+    return min(bills) + low, max(bills) + high
+
+
+def _on_demand_units(spec: ClusterSpec, scaling: Scaling) -> int:
+    """What core and task nodes buy On-Demand, in managed scaling's unit."""
+    units = 0
+    for _role, nodes in spec.roles_of_nodes[1:]:
+        vcpu = scaling.unit == "vcpu" and nodes.on_demand
+        size = min(instance_of(choice.type).vcpu for choice in nodes.types) if vcpu else 1
+        units += nodes.on_demand * size
+    return units
 
 
 def _scaled_ceiling(spec: ClusterSpec, prices: Prices) -> float:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Protocol
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from emr.errors import PricesMissing
+from emr.machines.shipped import shipped
 from sparkml.config.fields import Section, Text
 from sparkml.config.layers import load_as
 from sparkml.errors import ConfigError, did_you_mean
@@ -107,7 +107,8 @@ class SnapshotFile(Section):
 
     region: Text
     collected: Day
-    """The day on which the file was put together; its age counts from here."""
+    """The day on which somebody last looked; the file's age counts from here. How old its prices
+    are is another matter: every price has a source, and a source its own day."""
     sources: Mapping[Text, _Source]
     ec2: Mapping[Text, _Price] = Field(default_factory=dict)
     emr: Mapping[Text, _Price] = Field(default_factory=dict)
@@ -197,9 +198,9 @@ def _missing(kind: str, name: str, known: Mapping[str, _Price], path: str) -> No
 
 
 def default_path(region: str) -> Path:
-    """Where a region's snapshot lies: `conf/prices/<region>.yaml`, here or beside the package."""
-    name = Path("conf") / "prices" / f"{region}.yaml"
-    return name if name.is_file() else Path(str(files("emr"))).parent / name
+    """Where a region's snapshot lies: `conf/prices/<region>.yaml`, here or as `emr` brings it."""
+    name = f"conf/prices/{region}.yaml"
+    return Path(name) if Path(name).is_file() else shipped(name)
 
 
 def snapshot(
@@ -217,12 +218,13 @@ def snapshot(
         path: the file; the region's own when None.
         region: whose file, when no path is given.
         today: the day its age is counted to; this day when None.
-        max_age_days: older than this, it is refused.
-        allow_stale: take it however old it is.
+        max_age_days: it is refused when nobody has looked for longer. Its prices may be older
+            than that look: `Cost.line()` says of which day the oldest is that was used.
+        allow_stale: take it however long ago that was.
         spot_share: the Spot price to assume, as a share of On-Demand (0.4: forty per cent).
 
     Raises:
-        PricesMissing: there is no file of that region, or it is too old.
+        PricesMissing: there is no file of that region, or nobody has looked for too long.
         ConfigError: the file is wrong.
     """
     if spot_share is not None and not 0 < spot_share <= 1:
@@ -234,7 +236,10 @@ def snapshot(
     read = load_as(SnapshotFile, file, env={}).config
     age = ((today or dt.datetime.now(tz=dt.UTC).date()) - read.collected).days
     if age > max_age_days and not allow_stale:
-        what = f"the prices are {age} days old, and {max_age_days} are allowed"
-        fix = f"`python -m emr.aws.price_refresh {read.region}`, or allow it: --allow-stale-prices"
+        what = f"prices were last looked up {age} days ago, and {max_age_days} are allowed"
+        fix = (
+            f"`python -m emr.aws.price_refresh {read.region}`; plan and cost also take "
+            "--allow-stale-prices, and up and submit --cluster-set limits.hourly_usd=null"
+        )
         raise PricesMissing(what, where=str(file), fix=fix)
     return Snapshot(file=read, path=str(file), spot_share=spot_share)

@@ -6,11 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emr.cost.inputs import above_zero, share
+from emr.cost.hourly import node_bill, total
+from emr.cost.inputs import Given, above_zero, share
 from emr.cost.run import MILLION
+from emr.machines.instances import instance_of
 
 if TYPE_CHECKING:
-    from emr.cost.inputs import Given
+    from emr.cost.prices import Prices
+    from emr.spec import Choice, ClusterSpec
 
 HOURS_PER_MONTH = 730
 """8 760 hours a year, by twelve, as AWS's own calculator counts."""
@@ -90,4 +93,50 @@ def always_on(service: Service) -> AlwaysOn:
         usd_per_month=hourly * HOURS_PER_MONTH,
         usd_per_million_requests=hourly / 3_600 / rate * MILLION,
         inputs=service.inputs,
+    )
+
+
+def service_on(
+    spec: ClusterSpec,
+    prices: Prices,
+    *,
+    requests_per_s: float,
+    seconds_per_request: float,
+    concurrency: float | None = None,
+    utilisation: float = 0.6,
+) -> Service:
+    """A service on machines like the spec's core nodes, On-Demand and without EMR's fee.
+
+    Args:
+        spec: of its core types, the dearest is taken.
+        prices: who knows them.
+        requests_per_s: at the time for which it is sized.
+        seconds_per_request: what one takes.
+        concurrency: how many one machine answers at a time; as many as it has vCPUs when None.
+        utilisation: how busy machines may be.
+
+    Raises:
+        PricesMissing: no price for a type.
+        ConfigError: a type that is not known, where its vCPUs are asked for.
+    """
+
+    def given(name: str, value: float, unit: str, source: str = "given by the caller") -> Given:
+        return Given(name=name, value=value, unit=unit, label="assumed", source=source)
+
+    def hourly(choice: Choice) -> float:
+        bill = node_bill(spec, spec.core, choice, "On-Demand", prices)
+        return total(row for row in bill if row.item != "EMR")
+
+    dearest = max(spec.core.types, key=hourly)
+    slots, why = concurrency, "given by the caller"
+    if slots is None:
+        slots, why = instance_of(dearest.type).vcpu, f"one for each vCPU of {dearest.type}"
+    price_of = f"{dearest.type} On-Demand with its volumes, without EMR's fee"
+    return Service(
+        requests_per_s=given("requests", requests_per_s, "requests/s"),
+        seconds_per_request=given("a request", seconds_per_request, "s"),
+        concurrency=given("concurrency", slots, "requests", why),
+        utilisation=given("utilisation", utilisation, ""),
+        minimum_machines=given("at least", 2, "machines", "one may fail"),
+        machine_usd_per_hour=given("a machine", hourly(dearest), "USD/h", price_of),
     )

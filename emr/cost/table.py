@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emr.cost.hourly import Cost
     from emr.cost.inputs import Given
     from emr.cost.run import RunCost
+    from emr.cost.service import AlwaysOn
     from emr.cost.what_if import WhatIf
 
 
@@ -79,6 +80,14 @@ def what_if_table(answers: Iterable[WhatIf]) -> Table:
             speed.source,
         )
     return table
+
+
+def service_table(month: AlwaysOn) -> Group:
+    """What a service costs by the month, and from which inputs."""
+    machines = f"{month.machines} machine{'s' * (month.machines != 1)}, {month.busy:.0%} busy"
+    million = f"USD {month.usd_per_million_requests:.4g} a million requests"
+    said = f"always on: USD {month.usd_per_month:,.2f} a month, {machines}; {million}"
+    return Group(said, inputs_table("from", month.inputs))
 
 
 def as_text(*parts: RenderableType, width: int = 160) -> str:

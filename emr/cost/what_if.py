@@ -104,6 +104,30 @@ def what_if(measured: Iterable[Measured], prices: Prices, *, region: str) -> lis
     return sorted(found, key=lambda answer: answer.usd_per_million)
 
 
+def measured_of(text: str, *, label: Labelled = "assumed", source: str = "") -> Measured:
+    """A node's speed as the command line says it: `TYPE=ROWS_PER_S`.
+
+    Raises:
+        ConfigError: it is no such text.
+    """
+    kind, _, rate = text.partition("=")
+    try:
+        speed = float(rate.replace("_", ""))
+    except ValueError:
+        speed = 0.0
+    if not kind or not 0 < speed < float("inf"):
+        raise ConfigError(f"'{text}' is no type with its speed", fix="write m7g.2xlarge=40000")
+    return Measured(
+        instance_type=kind,
+        rows_per_s=speed,
+        slowest_rows_per_s=speed,
+        fastest_rows_per_s=speed,
+        repetitions=1,
+        label=label,
+        source=source or "given by the caller",
+    )
+
+
 def from_results(
     path: str | os.PathLike[str],
     *,

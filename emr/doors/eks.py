@@ -15,6 +15,7 @@ from emr.request.steps import name_of, run_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from emr.aws.client import Aws
     from emr.job_run import JobRun
@@ -36,6 +37,9 @@ class Eks:
         "FAILED": "failed",
         "CANCELLED": "cancelled",
     }
+
+    def fits(self, aws: Aws, spec: ClusterSpec) -> None:
+        """Nothing to refuse: a run names its own release, and its nodes are Kubernetes' matter."""
 
     def request(
         self, run: JobRun, spec: ClusterSpec, package: Package, *, attempt: str = ""
@@ -82,11 +86,12 @@ class Eks:
         with translated():
             return str(aws.emr_containers.start_job_run(**request)["id"])
 
-    def runs(self, aws: Aws) -> Iterator[Seen]:
-        """The virtual cluster's runs, newest first. One ListJobRuns a page."""
+    def runs(self, aws: Aws, *, since: datetime) -> Iterator[Seen]:
+        """The virtual cluster's runs since then, newest first. One ListJobRuns a page."""
         with translated():
             pages = aws.emr_containers.get_paginator("list_job_runs")
-            for page in pages.paginate(virtualClusterId=self.virtual_cluster):
+            of = {"virtualClusterId": self.virtual_cluster, "createdAfter": since}
+            for page in pages.paginate(**of):
                 for run in page["jobRuns"]:
                     yield self._seen(run)
 
@@ -103,16 +108,25 @@ class Eks:
         with translated():
             aws.emr_containers.cancel_job_run(virtualClusterId=self.virtual_cluster, id=run_id)
 
+    def cancelling(self, run_id: str) -> str:
+        """The command that asks a run to stop."""
+        of = f"--virtual-cluster-id {self.virtual_cluster} --id {run_id}"
+        return f"aws emr-containers cancel-job-run {of}"
+
     def _seen(self, run: dict[str, Any]) -> Seen:
         state, run_id = str(run["state"]), str(run["id"])
         override = run.get("configurationOverrides", {}).get("monitoringConfiguration", {})
+        end = self.states.get(state, "")
         root = override.get("s3MonitoringConfiguration", {}).get("logUri", "").rstrip("/")
         reason = " ".join(filter(None, (run.get("failureReason"), run.get("stateDetails"))))
         return Seen(
             id=run_id,
             name=str(run.get("name", "")),
             state=state,
-            end=self.states.get(state, ""),
+            end=end,
+            stopping=state == "CANCEL_PENDING",
+            created=run["createdAt"],
+            ended=run.get("finishedAt", run["createdAt"]) if end else None,
             reason=reason,
             logs=f"{root}/{self.virtual_cluster}/jobs/{run_id}/containers" if root else "",
         )

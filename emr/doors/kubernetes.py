@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emr.doors.settings import arguments, packed_conf
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from emr.spec import ClusterSpec
 
 DRIVER_ENV = "spark.kubernetes.driverEnv."
+CONTAINER = "spark-kubernetes-driver"
+"""What Spark calls the driver's container, where no pod template names it."""
+
+_TOLD = re.compile(
+    r"\s+(?P<name>pod name|namespace|phase|container name|exit code): (?P<value>[^\s\"]*)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +65,8 @@ class Kubernetes:
             "spark.kubernetes.authenticate.driver.serviceAccountName": self.service_account,
             "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
             **packed_conf(run, spec, package, driver_env=DRIVER_ENV),
+            # How the driver ended is read out of what the waiting tells.
+            "spark.kubernetes.submission.waitAppCompletion": "true",
         }
         refuse_secrets({"spark_conf": conf}, where="spark-submit")
         # fmt: off
@@ -72,19 +81,94 @@ class Kubernetes:
         # fmt: on
 
 
+@dataclass(slots=True, kw_only=True)
+class Driver:
+    """What spark-submit tells of the driver's pod, line by line (Spark's `KubernetesUtils`).
+
+    In cluster mode its own exit status only says that the pod was made and watched.
+    """
+
+    pod: str = ""
+    namespace: str = ""
+    phase: str = ""
+    codes: dict[str, int] = field(default_factory=dict)
+    """The exit codes of the pod's containers: the driver's, and any sidecar's."""
+    _container: str = ""
+
+    def read(self, line: str) -> None:
+        """Take one line: the last that is said of each counts."""
+        for part in (
+            line.replace("\\n", "\n").replace("\\t", "\t").split("\n")
+        ):  # a log in JSON, too
+            if found := _TOLD.match(part):
+                self._take(found["name"], found["value"].strip())
+
+    def _take(self, name: str, value: str) -> None:
+        if name == "container name":
+            self._container = value
+        elif name == "exit code":
+            self.codes[self._container] = int(value)
+        else:
+            setattr(self, name.removesuffix(" name"), value)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The driver's: of the container with Spark's name, or of the only one."""
+        only = next(iter(self.codes.values())) if len(self.codes) == 1 else None
+        return self.codes.get(CONTAINER, only)
+
+    @property
+    def kubectl(self) -> str:
+        """The command that shows what the driver wrote."""
+        return f"kubectl -n {self.namespace or 'NAMESPACE'} logs {self.pod or 'POD'}"
+
+    def end(self) -> None:
+        """How it ended.
+
+        Raises:
+            StepFailed: not well; or nobody saw how, which is no success.
+        """
+        if self.exit_code == 0 or (self.exit_code is None and self.phase == "Succeeded"):
+            return
+        if self.exit_code is not None:
+            what = f"the driver ended with exit code {self.exit_code}"
+        elif self.phase == "Failed":
+            what = "the driver's pod failed"
+        else:
+            what = f"the driver's end is unknown: its pod was last {self.phase or 'not seen'}"
+        fix = f"`{self.kubectl}` tells more"
+        raise StepFailed(what, where="spark-submit's output above", fix=fix)
+
+
 def apply(argv: Sequence[str]) -> None:
-    """Run the command and wait for the driver's end; its output goes where ours goes.
+    """Run the command and wait for the driver's end; its output goes to our stderr.
 
     Raises:
         SetupError: there is no `spark-submit` here.
-        StepFailed: it ended with another status than 0.
+        StepFailed: it ended with another status than 0, or the driver did, or nobody saw it end.
     """
     if shutil.which(argv[0]) is None:
         raise SetupError(f"{argv[0]} is not on PATH", fix="pip install 'sparkml[spark]'")
-    status = subprocess.run(list(argv), check=False).returncode
-    if status:
+    driver = Driver()
+    with subprocess.Popen(
+        list(argv),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                sys.stderr.write(line)
+                driver.read(line)
+        except KeyboardInterrupt:
+            ending = driver.kubectl.replace(" logs ", " delete pod ")
+            sys.stderr.write(f"the driver's pod runs on, once it is made: `{ending}` ends it\n")
+            raise
+    if process.returncode:
         raise StepFailed(
-            f"spark-submit ended with status {status}",
+            f"spark-submit ended with status {process.returncode}",
             where="its output above",
-            fix="kubectl logs of the driver's pod tells more",
+            fix=f"`{driver.kubectl}` tells more",
         )
+    driver.end()

@@ -53,6 +53,8 @@ class Sizing:
     """What else the executor's container holds: the Python workers above all."""
     driver_memory_mib: int
     driver_overhead_mib: int
+    plugin_mib: int = 0
+    """What of the overhead the GPU's SQL plugin takes: pinned memory, and what it spills."""
     executor_gpus: int = 0
     task_gpus: float = 0.0
     """The share of a GPU that a task takes, cut so that `executor_cores` shares fit in one."""
@@ -65,7 +67,7 @@ class Sizing:
     @property
     def worker_mib(self) -> int:
         """What one Python worker may take, when every core runs one."""
-        return self.overhead_mib // self.executor_cores
+        return (self.overhead_mib - self.plugin_mib) // self.executor_cores
 
     def spark_conf(self) -> dict[str, str]:
         """The sizing as Spark settings; executors of other sizes, which EMR would try, are off."""
@@ -138,6 +140,7 @@ def sizing_of(
         overhead_mib=overhead,
         driver_memory_mib=driver // 2,
         driver_overhead_mib=driver - driver // 2,
+        plugin_mib=overhead // 2 if gpu == "rapids" else 0,
         executor_gpus=0 if gpu == "none" else 1,
         task_gpus=0.0 if gpu == "none" else _share(cores),
     )

@@ -42,6 +42,7 @@ def resolved_config(
 
     Raises:
         ConfigError: anything in it is wrong; or sets are given to a script of the user's own.
+        SecretInRequest: a line of such a script's configuration looks like a secret.
     """
     from sparkml import config as kinds
 
@@ -57,7 +58,11 @@ def resolved_config(
     file = Path(run.config)
     if not file.is_file():
         raise ConfigError("no such file", where=run.config, fix="correct config of the run")
-    return Resolved(loaded=None, data=file.read_bytes())
+    data = file.read_bytes()
+    # Whatever its format is, it is text that lies on S3.
+    lines = enumerate(data.decode("utf-8", "replace").splitlines(), start=1)
+    refuse_secrets({f"line {number}": line for number, line in lines}, where=run.config)
+    return Resolved(loaded=None, data=data)
 
 
 def config_bytes(config: Section) -> bytes:

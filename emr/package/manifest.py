@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -43,7 +44,8 @@ class Package:
     """What a run is made of; every address is `s3://…` and holds a hash of what is there.
 
     `digest` is one SHA-256 over all the addresses: the same inputs, the same digest. `model` is the
-    first of `models`, the folders of those that travel with the run.
+    first of `models`, the folders of those that travel with the run. The address of an archive that
+    the run names holds no hash: `archive_is` tells its bytes instead.
     """
 
     digest: str
@@ -52,6 +54,7 @@ class Package:
     wheel: str
     config: str
     manifest: str
+    archive_is: str = ""
     models: tuple[str, ...] = ()
     files: tuple[PackedFile, ...] = ()
 
@@ -84,6 +87,11 @@ def environment_address(artifacts: str, key: str) -> str:
     return f"{artifacts.rstrip('/')}/environments/{key[:SHOWN_DIGITS]}.tar.gz"
 
 
+def is_environment_address(address: str) -> bool:
+    """Whether an address is one that `environment_address` gives."""
+    return re.search(rf"/environments/[0-9a-f]{{{SHOWN_DIGITS}}}\.tar\.gz\Z", address) is not None
+
+
 def model_address(artifacts: str, digest: str) -> str:
     """The folder of a model's files."""
     return f"{artifacts.rstrip('/')}/models/{digest}"
@@ -96,11 +104,13 @@ def package_of(
     archive: str,
     wheel: str,
     config: str,
+    archive_is: str = "",
     models: tuple[str, ...] = (),
     files: tuple[PackedFile, ...] = (),
 ) -> Package:
     """The package of these parts, with its digest and its manifest's address."""
-    digest = digest_of_addresses((script, archive, wheel, config, *models), files)
+    own = (archive_is,) if archive_is else ()
+    digest = digest_of_addresses((script, archive, wheel, config, *own, *models), files)
     manifest = f"{artifacts.rstrip('/')}/runs/{digest[:SHOWN_DIGITS]}/manifest.json"
     return Package(
         digest=digest,
@@ -109,6 +119,7 @@ def package_of(
         wheel=wheel,
         config=config,
         manifest=manifest,
+        archive_is=archive_is,
         models=models,
         files=files,
     )
@@ -130,6 +141,7 @@ def manifest_text(package: Package, requirements: tuple[str, ...]) -> str:
         "archive": package.archive,
         "wheel": package.wheel,
         "config": package.config,
+        **({"archive_is": package.archive_is} if package.archive_is else {}),
         "models": list(package.models),
     }
     files = [
@@ -156,6 +168,7 @@ def read_manifest(text: str, package: Package) -> tuple[PackedFile, ...]:
         value = json.loads(text)
         parts = value["parts"]
         addresses = [parts[name] for name in ("script", "archive", "wheel", "config")]
+        addresses += [parts["archive_is"]] if "archive_is" in parts else []
         files = tuple(PackedFile(**file) for file in value["files"])
         digest = digest_of_addresses((*addresses, *parts["models"]), files)
     except (ValueError, KeyError, TypeError) as error:

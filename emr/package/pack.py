@@ -8,6 +8,7 @@ from emr.machines.instances import arch_of
 from emr.package.checksum import checksums_of
 from emr.package.config import check_reach, config_bytes, resolved_config
 from emr.package.environment import build_environment, environment_key
+from emr.package.kept import keep
 from emr.package.manifest import (
     LocalPackage,
     Package,
@@ -21,6 +22,7 @@ from emr.package.pin import Pinned, pin_models
 from emr.package.requirements import Requirements, requirements_of
 from emr.package.script import Script, script_of
 from emr.package.wheel import wheel_bytes, wheel_name
+from sparkml.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
 
 CONFIG = "config.yaml"
 """The configuration's name on the cluster: what `--config` says there."""
+
+_WITHIN = {
+    "transformers": ("torch",),
+    "all": ("sklearn", "lightgbm", "xgboost", "catboost", "onnx", "statsmodels", "mlflow"),
+}
+"""Extras that hold others."""
 
 
 def _silent(_text: str) -> None:
@@ -63,7 +71,8 @@ def pack(
         under a second where it is known. No call to AWS but those of `stored`.
 
     Raises:
-        ConfigError: the configuration is wrong, or names places that the cluster cannot reach.
+        ConfigError: the configuration is wrong, or names places that the cluster cannot reach; the
+            environment's extras cannot open a model.
         ModelError: a model cannot be found or read.
         PackageError: the environment cannot be built.
     """
@@ -78,6 +87,7 @@ def pack(
         if script.job == "score":
             pinned = pin_models(config, ship=run.ship_model, artifacts=spec.artifacts, cache=cache)
             config = pinned.config
+            _check_extras(run, pinned)
         data = config_bytes(config)
     code = _code(script, data, spec, cache=cache)
     archive, requirements = _environment(run, spec, cache=cache, report=report, stored=stored)
@@ -87,6 +97,7 @@ def pack(
         wheel=code[1].key,
         config=code[2].key,
         archive=archive.key,
+        archive_is=_is(archive) if run.environment.archive else "",
         models=pinned.models if pinned else (),
         files=(*code, archive, *(pinned.files if pinned else ())),
     )
@@ -124,14 +135,39 @@ def plan_package(run: JobRun, spec: ClusterSpec) -> Package:
     )
 
 
+def _is(archive: PackedFile) -> str:
+    """What tells a named archive's bytes from others at its address; empty where none was seen."""
+    known = archive.sha256 or archive.checksum
+    return f"{archive.bytes} {known}" if known else ""
+
+
+def _check_extras(run: JobRun, pinned: Pinned) -> None:
+    """Refuse an environment that cannot open a model: the step would find out after minutes.
+
+    One that the run brings along is its own affair, and so is a requirements file.
+    """
+    given = run.environment
+    if given.archive is not None or given.requirements is not None:
+        return
+    for name, extra in pinned.extras.items():
+        if extra in given.extras or any(extra in _WITHIN.get(one, ()) for one in given.extras):
+            continue
+        if extra != "spark":  # the cluster's own
+            raise ConfigError(
+                f"the environment has {', '.join(given.extras)}, which cannot open the model",
+                where=f"models.{name}",
+                fix=f"add {extra} to environment.extras: --set environment.extras="
+                f"[{','.join((*given.extras, extra))}]",
+            )
+
+
 def _code(
     script: Script, config: bytes, spec: ClusterSpec, *, cache: Path
 ) -> tuple[PackedFile, PackedFile, PackedFile]:
     def packed(role: Role, name: str, data: bytes) -> PackedFile:
         sums = checksums_of(data)
         path = cache / "code" / sums.sha256[:32] / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        keep(path, data)
         return PackedFile(
             role=role,
             key=code_address(spec.artifacts, sums.sha256, name),

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from emr.package.checksum import checksums
+from emr.package.kept import keep
 from emr.package.manifest import PackedFile, model_address
 from sparkml.errors import ConfigError
 from sparkml.files import scheme_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sparkml.config.job import JobConfig, ModelEntry, Registry
@@ -35,16 +37,20 @@ class Pinned:
     config: JobConfig
     files: tuple[PackedFile, ...]
     models: tuple[str, ...]
+    extras: Mapping[str, str]
+    """Each model's name → the extra of sparkml that opens it."""
 
 
 def pin_models(config: JobConfig, *, ship: Ship, artifacts: str, cache: Path) -> Pinned:
     """The configuration with every model's version and digest written down.
 
-    Costs one look-up a model and, but for `never`, one copy of its files into this host's cache.
-    `auto` ships what the cluster cannot reach: a local registry, a model on this machine.
+    Costs one look-up a model, and one copy of its files into this host's cache: only who has read
+    them knows their digest. `auto` ships what the cluster cannot reach: a local registry, a model
+    on this machine.
 
     Raises:
-        ModelError: a model cannot be found, or is not what was promised.
+        ModelError: a model cannot be found, or is not what was promised, in the configuration's
+            own `digest` among others.
         ConfigError: `never`, and the cluster cannot reach a model.
     """
     registry = _registry(config.registry)
@@ -61,12 +67,14 @@ def pin_models(config: JobConfig, *, ship: Ship, artifacts: str, cache: Path) ->
         config=config.model_copy(update=changes),
         files=tuple({f.key: f for one in pinned.values() for f in one.files}.values()),
         models=tuple(dict.fromkeys(one.folder for one in pinned.values() if one.folder)),
+        extras={name: one.extra for name, one in pinned.items()},
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _One:
     entry: ModelEntry
+    extra: str
     folder: str = ""
     files: tuple[PackedFile, ...] = ()
 
@@ -76,6 +84,9 @@ def _pin(
 ) -> _One:
     from sparkml.models.address import parse_address
     from sparkml.models.artifact import fetch
+    from sparkml.models.digest import check_promise
+    from sparkml.models.mlmodel import read_mlmodel
+    from sparkml.models.read import identify
     from sparkml.models.registry import resolve
 
     address = parse_address(entry.uri)
@@ -86,22 +97,24 @@ def _pin(
         known = resolve(address, tracking_uri=tracking, registry_uri=registered)
         uri = known.uri
         local = _is_local(registered or tracking) or scheme_of(known.source) in ("", "file")
-    if ship == "never":
-        if local:
-            raise ConfigError(
-                f"the cluster cannot reach the model {uri}, and ship_model is 'never'",
-                where=f"models.{name}.uri",
-                fix="leave ship_model at auto, or register the model where the cluster can ask",
-            )
-        return _One(entry=entry.model_copy(update={"uri": uri}))
+    if ship == "never" and local:
+        raise ConfigError(
+            f"the cluster cannot reach the model {uri}, and ship_model is 'never'",
+            where=f"models.{name}.uri",
+            fix="leave ship_model at auto, or register the model where the cluster can ask",
+        )
     found = fetch(uri, tracking_uri=tracking, registry_uri=registered)
+    # A digest that the configuration names is a promise too, and is never written over.
+    check_promise(entry.digest or "", (found.digest,), where=f"models.{name}: {uri}")
+    extra = identify(found.folder, read_mlmodel(found.folder), entry.flavor, where=uri).extra
     update: dict[str, str | None] = {"uri": uri, "digest": found.digest}
-    if not local and ship == "auto":
-        return _One(entry=entry.model_copy(update=update))
+    if ship == "never" or (ship == "auto" and not local):
+        return _One(entry=entry.model_copy(update=update), extra=extra)
     folder = model_address(artifacts, found.digest)
-    update |= {"uri": folder, "origin": None if address.kind == "path" else uri}
+    update["uri"] = folder
+    update["origin"] = entry.origin or (None if address.kind == "path" else uri)
     files = _files(found, folder, cache)
-    return _One(entry=entry.model_copy(update=update), folder=folder, files=files)
+    return _One(entry=entry.model_copy(update=update), extra=extra, folder=folder, files=files)
 
 
 def _files(found: Fetched, folder: str, cache: Path) -> tuple[PackedFile, ...]:
@@ -111,8 +124,7 @@ def _files(found: Fetched, folder: str, cache: Path) -> tuple[PackedFile, ...]:
     listed = [*model_files(found.folder)]
     if found.promised:
         note = cache / "promises" / found.digest / FILE
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(f"{found.digest}\n", encoding="utf-8")
+        keep(note, f"{found.digest}\n".encode())
         listed.append((FILE, note))
     return tuple(_packed(f"{folder}/{name}", path) for name, path in listed)
 

@@ -32,6 +32,8 @@ class S3(Protocol):
 class Seen:
     """A stored object: S3's own checksum (not every store tells one), and our notes on it.
 
+    Of what others wrote, and S3 has no SHA-256 of, `checksum` is the ETag: `etag:…`.
+
     `noted` is the checksum that S3 was to compare when the object was written.
     """
 
@@ -64,10 +66,13 @@ def seen(client: S3, address: str) -> Seen | None:
             return None
         raise
     note = told.get("Metadata", {})
+    # `…=-9` for an object of nine parts; some stores leave the number out.
+    checksum = told.get("ChecksumSHA256", "").partition("-")[0]
+    if not checksum and not note.get("checksum"):
+        checksum = f"etag:{told['ETag'].strip(chr(34))}"
     return Seen(
         bytes=told["ContentLength"],
-        # `…=-9` for an object of nine parts; some stores leave the number out.
-        checksum=told.get("ChecksumSHA256", "").partition("-")[0],
+        checksum=checksum,
         noted=note.get("checksum", ""),
         sha256=note.get("sha256", ""),
         content=note.get("content", ""),
@@ -75,14 +80,10 @@ def seen(client: S3, address: str) -> Seen | None:
 
 
 def is_file(found: Seen, file: PackedFile) -> bool:
-    """Whether the stored object is the file: by S3's checksum, else by our note of it.
-
-    Of an archive that the run names, and that bears neither, the size alone is known.
-    """
+    """Whether the stored object is the file: by S3's checksum, else by our note of it."""
     if found.bytes != file.bytes:
         return False
-    known = found.checksum or found.noted
-    return known == file.checksum if known or file.checksum else True
+    return (found.checksum or found.noted) == file.checksum
 
 
 def accepted(file: PackedFile, found: Seen) -> PackedFile:
@@ -96,7 +97,7 @@ def accepted(file: PackedFile, found: Seen) -> PackedFile:
     """
     if is_file(found, file):
         return file
-    named = not file.sha256 and file.path is None
+    named = not file.sha256 and not file.checksum and file.path is None
     if named or (found.is_ours and file.content and file.content == found.content):
         checksum = found.noted or found.checksum
         return replace(file, path=None, sha256=found.sha256, bytes=found.bytes, checksum=checksum)

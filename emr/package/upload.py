@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from emr.errors import PackageError
 from emr.package.checksum import PART_BYTES, checksums_of, parts
-from emr.package.manifest import PackedFile, manifest_text, read_manifest
+from emr.package.manifest import (
+    PackedFile,
+    is_environment_address,
+    manifest_text,
+    read_manifest,
+)
 from emr.package.stored import (
     accepted,
     conditional,
@@ -90,14 +95,21 @@ def verify(package: Package, client: S3) -> None:
 
 
 def environment_stored_in(client: S3) -> Callable[[str], PackedFile | None]:
-    """What `pack` may ask before it builds an environment: whether that one is stored already."""
+    """What `pack` asks: whether an environment is stored already; what a named archive is.
+
+    At an address of ours another's object is none; it is refused when ours is uploaded.
+    """
 
     def stored(key: str) -> PackedFile | None:
         found = seen(client, key)
-        if found is None or not found.is_ours:
+        if found is None or (is_environment_address(key) and not found.is_ours):
             return None
         return PackedFile(
-            role="archive", key=key, sha256=found.sha256, bytes=found.bytes, checksum=found.noted
+            role="archive",
+            key=key,
+            sha256=found.sha256,
+            bytes=found.bytes,
+            checksum=found.noted or found.checksum,
         )
 
     return stored
@@ -177,11 +189,19 @@ class _Store:
                     **where, MultipartUpload={"Parts": sent}, IfNoneMatch="*"
                 )
         except BaseException:  # Ctrl-C as well: parts that stay behind are paid for
-            client.abort_multipart_upload(**where)
+            self._abort(where)
             raise
         if not outcome.written:
-            client.abort_multipart_upload(**where)
+            self._abort(where)
         return outcome.written
+
+    def _abort(self, upload: dict[str, Any]) -> None:
+        """Drop the parts, if S3 lets us: what came before is the news, not that it does not."""
+        try:
+            self.client.abort_multipart_upload(**upload)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must hide nothing
+            left = f"s3://{upload['Bucket']}/{upload['Key']}"
+            self.report(f"upload: parts of {left} stay behind ({error}); they are paid for")
 
     def _named(self, file: PackedFile) -> dict[str, Any]:
         bucket, key = place(file.key)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emr.machines.instances import arch_of
 from emr.machines.releases import release_of, why_unsupported
+from emr.machines.shipped import shipped
 from emr.machines.sizing import sizing_of_spec
 from emr.request.capacity import most_nodes
 from emr.request.checks_nodes import node_problems
-from emr.request.gpu import gpu_bootstrap, gpu_problems
+from emr.request.checks_overrides import override_problems
+from emr.request.gpu import SCRIPTS, gpu_bootstrap, gpu_problems
 from emr.request.guard_rails import MANAGED_TAG, MAX_BOOTSTRAPS
+from emr.request.secrets import refuse_secrets
 from sparkml.config.file import config_error
-from sparkml.errors import ConfigError
+from sparkml.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from sparkml.config.file import Problem
 
 _ROLE = r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]+"
-_KMS = r"arn:aws[\w-]*:kms:[\w-]+:\d{12}:(?:key|alias)/[\w/-]+"
+_KMS = r"arn:aws[\w-]*:kms:[\w-]+:\d{12}:key/[\w-]+"
 _NAMES = {
     "role": (rf"[\w+=,.@-]{{1,64}}|{_ROLE}", "a role's name, or arn:aws:iam::123456789012:role/…"),
     "profile": (
@@ -40,7 +43,7 @@ _NAMES = {
     "KMS key": (_KMS, "arn:aws:kms:us-east-1:123456789012:key/…"),
     "subnet": (r"subnet-[0-9a-f]{8,17}", "subnet-0123456789abcdef0"),
     "security group": (r"sg-[0-9a-f]{8,17}", "sg-0123456789abcdef0"),
-    "folder on S3": (r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/.*)?", "s3://bucket/prefix"),
+    "folder on S3": (r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s,#]*)?", "s3://bucket/prefix"),
     "zip file on S3": (r"s3://[^/]+/.+\.zip", "s3://bucket/certificates.zip"),
     "log group": (r"[\w./#-]{1,512}", "/sparkml/emr"),
 }
@@ -53,8 +56,11 @@ MAX_TAGS = 50
 ARGV_OWNS = {
     "spark.master": "EMR's own setting: yarn",
     "spark.submit.deployMode": "cluster: only there the packed environment reaches the driver",
+    "spark.files": "the configuration travels there; name addresses in the job's own",
+    "spark.pyspark.python": "the spec's `python`",
+    "spark.pyspark.driver.python": "the spec's `python`",
     "spark.archives": "the packed environment travels there",
-    "spark.yarn.dist.archives": "the packed environment travels there",
+    "spark.yarn.dist": "the packed environment and the code travel there",
     "spark.submit.pyFiles": "the code travels there",
     "spark.app.name": "the run's `name`",
     "spark.yarn.appMasterEnv.PYTHONPATH": "the packed environment stands there",
@@ -76,8 +82,10 @@ def check_spec(spec: ClusterSpec) -> None:
 
     Raises:
         ConfigError: it does; `problems` holds every one.
+        SecretInRequest: a value looks like a secret: the spec is stored, for others to read.
     """
     _raise(list(_problems(spec)), spec.name)
+    refuse_secrets(spec.model_dump(mode="json", exclude_defaults=True), where=spec.name)
 
 
 def check_run(run: JobRun, spec: ClusterSpec) -> None:
@@ -105,9 +113,8 @@ def check_price(spec: ClusterSpec, cost: Cost) -> None:
 
 
 def script_file(script: str) -> Path:
-    """A bootstrap script of this repository: beside us, or in the working folder."""
-    here = Path(script)
-    return here if here.is_file() else Path(__file__).parents[2] / script
+    """A bootstrap script's file: ours as it came with `emr`, the user's by its path."""
+    return shipped(script) if script in SCRIPTS.values() else Path(script)
 
 
 def _raise(problems: list[Problem], name: str) -> None:
@@ -123,12 +130,31 @@ def _problems(spec: ClusterSpec) -> Iterator[Problem]:
     yield from _network_problems(spec)
     yield from _bootstrap_problems(spec)
     yield from _tag_problems(spec)
+    yield from override_problems(spec.overrides)
     yield from _conf_problems(spec.spark_conf, "spark_conf")
-    if spec.release.startswith("emr-spark-"):
-        for position, one in enumerate(spec.configurations):
-            if why := _GONE.get(str(one.get("Classification"))):
-                what = f"{spec.release} has no classification '{one['Classification']}'"
-                yield what, f"configurations[{position}]", why
+    for position, one in enumerate(spec.configurations):
+        yield from _configuration_problems(spec, one, f"configurations[{position}]")
+
+
+def _configuration_problems(
+    spec: ClusterSpec, given: Mapping[str, Any], where: str
+) -> Iterator[Problem]:
+    """One of EMR's configuration objects, and those inside it."""
+    for key in given:
+        if key not in _OBJECT:
+            yield f"there is no key '{key}'", where, did_you_mean(key, _OBJECT)
+    name = str(given.get("Classification", ""))
+    if not name:
+        yield "it has no Classification", where, "name one, such as spark-defaults"
+    if spec.release.startswith("emr-spark-") and (why := _GONE.get(name)):
+        yield f"{spec.release} has no classification '{name}'", where, why
+    if name == "spark-defaults":
+        yield from _conf_problems(given.get("Properties") or {}, f"{where}.Properties")
+    for position, inner in enumerate(given.get("Configurations") or ()):
+        yield from _configuration_problems(spec, inner, f"{where}.Configurations[{position}]")
+
+
+_OBJECT = ("Classification", "Properties", "Configurations")
 
 
 def _release_problems(spec: ClusterSpec) -> Iterator[Problem]:
@@ -184,7 +210,16 @@ def _name_problems(spec: ClusterSpec) -> Iterator[Problem]:
     for kind, value, where in named:
         form, such_as = _FORMS[kind]
         if value is not None and not form.fullmatch(value):
-            yield f"'{value}' is no {kind}", where, f"write {such_as}"
+            # A policy whose Resource is an alias grants nothing.
+            told = "; aws kms describe-key --key-id ALIAS tells it" * ("alias/" in value)
+            yield f"'{value}' is no {kind}", where, f"write {such_as}{told}"
+    for key, where in (
+        (security.at_rest_kms_key, "security.at_rest_kms_key"),
+        (watch.kms_key if watch else None, "logs.cloudwatch.kms_key"),
+    ):
+        if key and re.fullmatch(_KMS, key) and key.split(":")[3] != spec.region:
+            what = f"the key is of {key.split(':')[3]}, and the cluster of {spec.region}"
+            yield what, where, "name a key of the cluster's region"
 
 
 def _network_problems(spec: ClusterSpec) -> Iterator[Problem]:
@@ -209,6 +244,10 @@ def _bootstrap_problems(spec: ClusterSpec) -> Iterator[Problem]:
     if number > MAX_BOOTSTRAPS:
         fix = "put several into one script"
         yield f"{number} bootstrap actions, {MAX_BOOTSTRAPS} are allowed", "bootstrap", fix
+    for action in ours:
+        if not script_file(action.script).is_file():
+            what = f"this installation lacks its own '{action.script}'"
+            yield what, "gpu", "install it again"
     for position, action in enumerate(spec.bootstrap):
         where = f"bootstrap[{position}].script"
         if not action.script.startswith("s3://") and not script_file(action.script).is_file():
@@ -229,8 +268,9 @@ def _tag_problems(spec: ClusterSpec) -> Iterator[Problem]:
 
 def _conf_problems(conf: Mapping[str, str], where: str) -> Iterator[Problem]:
     for key in conf:
-        if key in ARGV_OWNS:
-            yield f"'{key}' is set by the step itself", f"{where}.{key}", ARGV_OWNS[key]
+        owner = "spark.yarn.dist" if key.startswith("spark.yarn.dist.") else key
+        if owner in ARGV_OWNS:
+            yield f"'{key}' is set by the step itself", f"{where}.{key}", ARGV_OWNS[owner]
         elif not re.fullmatch(r"[\w.-]+", key):
             yield f"'{key}' is no name of a setting", where, "such as spark.sql.shuffle.partitions"
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emr.machines.instances import instance_of
+from sparkml.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -125,6 +128,7 @@ def _scaling_problems(spec: ClusterSpec) -> Iterator[Problem]:
             what = f"{limit} is above the maximum of {scaling.maximum}"
             yield what, f"scaling.{key}", "lower it, or leave it out"
     if scaling.unit == "vcpu":
+        yield from _vcpu_problems(spec, scaling.maximum)
         return
     if scaling.maximum_core is not None and scaling.maximum_core < spec.core.units:
         what = f"the core has {spec.core.units} units, above maximum_core {scaling.maximum_core}"
@@ -132,4 +136,17 @@ def _scaling_problems(spec: ClusterSpec) -> Iterator[Problem]:
     at_start = spec.core.units + sum(nodes.units for nodes in spec.task)
     if at_start > scaling.maximum:
         what = f"core and task nodes start with {at_start} units, above {scaling.maximum}"
+        yield what, "scaling.maximum", "raise it, or begin with fewer"
+
+
+def _vcpu_problems(spec: ClusterSpec, maximum: int) -> Iterator[Problem]:
+    try:
+        at_start = sum(
+            nodes.units * max(instance_of(one.type).vcpu for one in nodes.types)
+            for nodes in (spec.core, *spec.task)
+        )
+    except ConfigError:  # told as the type's problem
+        return
+    if at_start > maximum:
+        what = f"core and task nodes start with {at_start} vCPUs, above {maximum}"
         yield what, "scaling.maximum", "raise it, or begin with fewer"

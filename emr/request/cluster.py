@@ -120,7 +120,7 @@ def bootstrap_files(spec: ClusterSpec) -> dict[str, tuple[str, Path]]:
         if not script.startswith("s3://"):
             file = script_file(script)
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
-            uri = f"{spec.artifacts.rstrip('/')}/bootstrap/{digest[:16]}/{file.name}"
+            uri = f"{spec.artifacts.rstrip('/')}/bootstrap/{digest[:32]}/{file.name}"
             found[script] = (uri, file)
     return found
 

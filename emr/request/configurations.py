@@ -28,6 +28,26 @@ DELTA_JARS = (
 """Where that page says the jars are, on the primary node. **Unproven on a real node of 8.x**:
 should they be elsewhere, the spec's `configurations` say so (spark-defaults, `spark.jars`)."""
 
+DELTA_LISTS = {
+    "spark.jars": ",".join(DELTA_JARS),
+    "spark.sql.extensions": DELTA_SESSION["spark.sql.extensions"],
+}
+"""Settings that are lists, with Delta's part of each."""
+
+
+def delta_list(spec: ClusterSpec, key: str) -> str:
+    """Delta's part of a list as this cluster has it: the spec's `configurations` may move jars."""
+    given = merge_configurations(spec.configurations)
+    own = next((one for one in given if one["Classification"] == "spark-defaults"), None)
+    found = (own or {"Properties": {}})["Properties"].get(key, DELTA_LISTS[key])
+    return str(found)
+
+
+def listed(*lists: str) -> str:
+    """Several comma-separated lists as one, each item once."""
+    items = (item.strip() for text in lists for item in text.split(","))
+    return ",".join(dict.fromkeys(filter(None, items)))
+
 
 def configurations_of(spec: ClusterSpec, release: Release) -> list[dict[str, Any]]:
     """The Configurations of RunJobFlow.
@@ -45,4 +65,9 @@ def configurations_of(spec: ClusterSpec, release: Release) -> list[dict[str, Any
     }
     spark_defaults = {"Classification": "spark-defaults", "Properties": defaults}
     gpu = gpu_configurations(spec, release)
-    return merge_configurations([spark_defaults, DELTA_DEFAULTS], gpu, spec.configurations)
+    made = merge_configurations([spark_defaults, DELTA_DEFAULTS], gpu, spec.configurations)
+    for one in made:
+        if one["Classification"] == "spark-defaults":
+            key = "spark.sql.extensions"  # the spec's own stand beside Delta's
+            one["Properties"][key] = listed(one["Properties"][key], DELTA_SESSION[key])
+    return made

@@ -159,7 +159,7 @@ def _rapids(spec: ClusterSpec, sizing: Sizing) -> dict[str, str]:
     each: the other half is the Python workers'.
     """
     gpu_memory_mib = min(instance.gpu_memory_mib for instance in worker_instances(spec))
-    quarter = sizing.overhead_mib // 4
+    quarter = sizing.plugin_mib // 2
     return {
         "spark.plugins": PLUGIN,
         "spark.rapids.sql.concurrentGpuTasks": str(min(4, max(1, gpu_memory_mib // TASK_GPU_MIB))),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emr.errors import RequestRefused
+from emr.request.capacity import scaling_policy
 from emr.request.secrets import refuse_secrets
 from emr.request.service_model import check_request
 
@@ -86,12 +87,7 @@ def step_characters(step: Mapping[str, Any]) -> int:
 
 
 def _cluster_problems(request: Mapping[str, Any], spec: ClusterSpec) -> Iterator[str]:
-    instances = request["Instances"]
-    if ("InstanceGroups" in instances) == ("InstanceFleets" in instances):
-        yield "Instances has either InstanceGroups or InstanceFleets, never both or neither"
-    nodes = _nodes(instances)
-    if nodes > spec.limits.nodes:
-        yield f"it asks for {nodes} nodes, limits.nodes allows {spec.limits.nodes}"
+    yield from _node_problems(request, spec)
     if request.get("ReleaseLabel") != spec.release:
         yield "ReleaseLabel is not the spec's: set `release`, so that its checks apply"
     for needed in ("SecurityConfiguration", "ServiceRole", "JobFlowRole", "LogUri"):
@@ -107,6 +103,27 @@ def _cluster_problems(request: Mapping[str, Any], spec: ClusterSpec) -> Iterator
         yield f"more than {MAX_BOOTSTRAPS} bootstrap actions"
     if not 1 <= request.get("StepConcurrencyLevel", 1) <= MAX_STEPS:
         yield f"StepConcurrencyLevel is not between 1 and {MAX_STEPS}"
+
+
+def _node_problems(request: Mapping[str, Any], spec: ClusterSpec) -> Iterator[str]:
+    """How many nodes there are and may come to be, whichever key says so."""
+    instances = request["Instances"]
+    for key in ("MasterInstanceType", "SlaveInstanceType", "InstanceCount"):
+        if key in instances:
+            yield f"Instances.{key} sizes the cluster past its groups and fleets"
+    nodes_of = [*instances.get("InstanceGroups", ()), *instances.get("InstanceFleets", ())]
+    roles = {one.get("InstanceRole", one.get("InstanceFleetType")) for one in nodes_of}
+    if nodes_of and "CORE" not in roles:
+        yield "it has no core nodes, which store HDFS and run the driver"
+    if any("AutoScalingPolicy" in one for one in nodes_of):
+        yield "a group has an AutoScalingPolicy, whose most nodes no limit of the spec counts"
+    if request.get("ManagedScalingPolicy") != scaling_policy(spec):
+        yield "ManagedScalingPolicy is not the spec's: set `scaling`, so that its limits apply"
+    if ("InstanceGroups" in instances) == ("InstanceFleets" in instances):
+        yield "Instances has either InstanceGroups or InstanceFleets, never both or neither"
+    nodes = _nodes(instances)
+    if nodes > spec.limits.nodes:
+        yield f"it asks for {nodes} nodes, limits.nodes allows {spec.limits.nodes}"
 
 
 def _lifetime_problems(request: Mapping[str, Any], spec: ClusterSpec) -> Iterator[str]:

@@ -38,9 +38,15 @@ def merge_configurations(*layers: Iterable[Mapping[str, Any]]) -> list[dict[str,
         for one in layer:
             name = str(one.get("Classification", ""))
             before = merged.setdefault(name, {"Classification": name, "Properties": {}})
-            properties = {key: str(value) for key, value in (one.get("Properties") or {}).items()}
+            given = one.get("Properties") or {}
+            properties = {key: _text(value) for key, value in given.items()}
             before["Properties"] = {**before["Properties"], **properties}
             inner = (before.get("Configurations", ()), one.get("Configurations") or ())
             if any(inner):
                 before["Configurations"] = merge_configurations(*inner)
     return list(merged.values())
+
+
+def _text(value: object) -> str:
+    """A property as Java reads it: YAML's `true` is Python's True, and is `true` again."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

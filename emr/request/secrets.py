@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from emr.errors import SecretInRequest
@@ -25,27 +26,44 @@ _SHAPES = {
     "a Databricks token": r"(?<!\w)dapi[0-9a-f]{32}",
     "a Hugging Face token": r"(?<!\w)hf_[A-Za-z0-9]{30}",
     "a Google API key": r"(?<!\w)AIza[\w-]{35}",
-    "an API key": r"(?<!\w)sk-[\w-]{32}",
+    # Random characters, digits among them: `s3://data/sk-learn-random-forest` is none.
+    "an API key": r"(?<![\w/.-])sk-(?=[\w-]*\d)(?:[a-z]+-){0,3}\w{20}",
     "a JSON Web Token": r"(?<!\w)eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.",
     "a password in an address": r"://[^/@\s:]*:[^@/\s]+@",
 }
 _SHAPE = {what: re.compile(pattern) for what, pattern in _SHAPES.items()}
-_SECRET_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9+][A-Za-z0-9/+]{39}")
-"""An AWS secret key is 40 characters that mean nothing."""
+_SECRET_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9/+]{40}")
+_CHANGES = 10
+"""An AWS secret key is 40 characters that mean nothing: the kind of character changes
+more than twenty times from one to the next, and in a path's folders a few times."""
 
-_WORDS = frozenset({"password", "passwd", "passphrase", "pwd", "secret", "token", "credentials"})
+_BY_NAME = "a value that its name calls secret"
+_WORDS = frozenset({"pass", "secret", "token", "credential", "credentials"})
+_PASSWORDS = frozenset({"password", "passwd", "passphrase", "pwd"})
 _PAIRS = frozenset(
     {"access key", "api key", "account key", "private key", "secret key", "shared key", "auth key"}
 )
 _ONE_WORD = frozenset({"apikey", "accesskey", "secretkey", "authtoken", "accesstoken"})
 _REFERENCE = re.compile(
-    r"arn:aws[\w-]*:(?:secretsmanager|ssm|kms|iam):|\{\{|\$\{|EMR\.secret@|s3[an]?://|/|\.\.?/"
+    r"arn:aws[\w-]*:(?:secretsmanager|ssm|kms|iam):|\{\{|\$\{|EMR\.secret@|s3[an]?://|/|\.\.?/|<[\w|/-]+>\Z"
 )
-"""What points at a secret, and is none: an ARN, a placeholder, a file."""
+"""What points at a secret, and is none: an ARN, a placeholder, a file, a tokenizer's `<pad>`."""
+_TYPE = re.compile(
+    r"string|str|text|binary|bool(?:ean)?|u?int(?:eger|8|16|32|64)?|long|float(?:32|64)?|double"
+    r"|(?:array|map|struct|decimal)[<(].*",
+    re.IGNORECASE,
+)
+"""A column's type, in a schema."""
 _HARMLESS = re.compile(r"|true|false|null|none|[\d.]+[smhdkgt]?", re.IGNORECASE)
 _NAMED = re.compile(
     r"--?(?P<flag>[A-Za-z][\w.-]*)(?:=(?P<said>.*))?|(?P<key>[\w.-]+)=(?P<value>.*)", re.DOTALL
 )
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{.*?\}")
+_INSIDE = re.compile(
+    r"""(?:^|[=;&?,{\s"'])-{0,2}(?P<name>[A-Za-z][\w.-]*)["']?\s*[=:]\s*["']?"""
+    r"""(?P<value>[^;&,\s"'{}]+)"""
+)
+"""`name=value` and `"name": "value"` within a text: parameters of an address, options, JSON."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
 
@@ -65,21 +83,42 @@ def refuse_secrets(request: Mapping[str, Any], *, where: str = "") -> None:
 def secrets_in(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     """The places in a value that hold something like a secret, as (where, what)."""
     if isinstance(value, Mapping):
-        for key, item in value.items():
-            inner = f"{place}.{key}".lstrip(".")
-            if isinstance(item, str) and _is_secret(str(key), item):
-                yield inner, "a value that its name calls secret"
-            else:
-                yield from secrets_in(item, inner)
+        yield from _in_mapping(value, place)
     elif isinstance(value, list | tuple):
         yield from _in_list(value, place)
     elif isinstance(value, str):
         yield from ((place, what) for what in _told_by_shape(value))
-        named = _NAMED.fullmatch(value)
-        name = named and (named["flag"] or named["key"])
-        said = named and (named["said"] or named["value"])
-        if name and said and _is_secret(name, said):
-            yield f"{place} ({name}=…)", "a value that its name calls secret"
+        yield from ((f"{place} ({name}=…)", _BY_NAME) for name in _named_in(value))
+
+
+def _in_mapping(values: Mapping[Any, Any], place: str) -> Iterator[tuple[str, str]]:
+    columns = place.rpartition(".")[2] == "rename"  # names of columns, on both sides
+    for key, item in values.items():
+        inner = f"{place}.{key}".lstrip(".")
+        text = str(item) if isinstance(item, int) and not isinstance(item, bool) else item
+        if not columns and isinstance(text, str) and _is_secret(str(key), text):
+            yield inner, _BY_NAME
+        else:
+            yield from secrets_in(item, inner)
+    # {"Key": "DB_PASSWORD", "Value": "…"}, as AWS writes tags and properties
+    pair = {str(key).lower(): (key, item) for key, item in values.items()}
+    _, name = pair.get("key") or pair.get("name") or ("", None)
+    key, item = pair.get("value", ("", None))
+    if isinstance(name, str) and isinstance(item, str) and _is_secret(name, item):
+        yield f"{place}.{key} (of {name})".lstrip("."), _BY_NAME
+
+
+def _named_in(text: str) -> Iterator[str]:
+    """The names in a text that say that what follows them is secret."""
+    named = _NAMED.fullmatch(text)
+    name = named and (named["flag"] or named["key"])
+    said = named and (named["said"] or named["value"])
+    if name and said and _is_secret(name, said):
+        yield name
+        return
+    for inside in _INSIDE.finditer(_PLACEHOLDER.sub("/", text)):
+        if _is_secret(inside["name"], inside["value"]):
+            yield inside["name"]
 
 
 def _in_list(values: Any, place: str) -> Iterator[tuple[str, str]]:
@@ -88,7 +127,7 @@ def _in_list(values: Any, place: str) -> Iterator[tuple[str, str]]:
     for position, item in enumerate(values):
         at = f"{place}[{position}]"
         if option and isinstance(item, str) and _is_secret(option, item):
-            yield f"{at} (after --{option})", "a value that its name calls secret"
+            yield f"{at} (after --{option})", _BY_NAME
         else:
             yield from secrets_in(item, at)
         named = _NAMED.fullmatch(item) if isinstance(item, str) else None
@@ -99,16 +138,23 @@ def _is_secret(name: str, value: str) -> bool:
     """Whether a name says that its value is secret, and the value is no reference to one."""
     words = [word.lower() for word in _CAMEL.split(name) if word]
     named = bool(words) and (
-        words[-1] in _WORDS | _ONE_WORD or (len(words) > 1 and " ".join(words[-2:]) in _PAIRS)
+        words[-1] in _WORDS | _PASSWORDS | _ONE_WORD
+        or (len(words) > 1 and " ".join(words[-2:]) in _PAIRS)
+        or " account key " in f" {' '.join(words)} "  # the account's name comes after it
     )
-    if not named or _REFERENCE.match(value) or value.startswith("--"):
+    if not named or _REFERENCE.match(value) or _TYPE.fullmatch(value) or value.startswith("--"):
         return False
-    is_password = words[-1] in {"password", "passwd", "passphrase", "pwd"}
-    return bool(value) and (is_password or not _HARMLESS.fullmatch(value))
+    return bool(value) and (words[-1] in _PASSWORDS or not _HARMLESS.fullmatch(value))
 
 
 def _told_by_shape(value: str) -> Iterator[str]:
     yield from (what for what, pattern in _SHAPE.items() if pattern.search(value))
     tail = value.rpartition("=")[2]
-    if _SECRET_KEY.fullmatch(tail) and "/" not in tail[:1]:
+    if _SECRET_KEY.fullmatch(tail) and _changes(tail) >= _CHANGES:
         yield "what looks like an AWS secret key"
+
+
+def _changes(text: str) -> int:
+    kinds = [(one.islower(), one.isupper(), one.isdigit()) for one in text]
+    slash = (False, False, False)
+    return sum(slash != before != after != slash for before, after in pairwise(kinds))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from emr.errors import RequestRefused
 from emr.request.checks import check_run
+from emr.request.configurations import DELTA_LISTS, delta_list, listed
 from emr.request.guard_rails import MAX_STEP_CHARACTERS, check_steps, step_characters
 from emr.request.secrets import refuse_secrets
 
@@ -61,7 +62,11 @@ def step_conf(run: JobRun, spec: ClusterSpec) -> dict[str, str]:
         "spark.executorEnv.PYTHONPATH": f"./{SITE}",
     }
     attempts = {"spark.yarn.maxAppAttempts": _attempts(spec)}
-    return {**attempts, **spec.spark_conf, **run.spark_conf, **needed}
+    chosen = {**attempts, **spec.spark_conf, **run.spark_conf}
+    # A step's setting replaces the cluster's whole list, and Delta is in it.
+    for key in [key for key in DELTA_LISTS if key in chosen]:
+        chosen[key] = listed(chosen[key], delta_list(spec, key))
+    return {**chosen, **needed}
 
 
 def _attempts(spec: ClusterSpec) -> str:
@@ -81,9 +86,10 @@ def name_of(run: JobRun) -> str:
 
 
 def run_key(run: JobRun, spec: ClusterSpec, package: Package) -> str:
-    """What makes two submissions the same run: the package and the arguments, but not the name."""
+    """What makes two submissions the same run: package, arguments and role, but not the name."""
     argv = spark_submit_argv(run.model_copy(update={"name": "-"}), spec, package)
-    text = json.dumps([package.digest, argv])
+    role = run.runtime_role or spec.roles.runtime
+    text = json.dumps([package.digest, argv, role])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

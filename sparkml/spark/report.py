@@ -12,6 +12,7 @@ from pyarrow import fs
 
 from sparkml.errors import SinkNotWritable, SparkMLError, masked
 from sparkml.files import open_address
+from sparkml.spark import jvm_files
 from sparkml.spark.failures import FROM_SPARK, brief
 
 if TYPE_CHECKING:
@@ -223,13 +224,16 @@ def write_result(address: str | None, result: Told | SparkMLError | None) -> Non
         content = {"status": "error", "error": result.to_json()}
     else:
         content = result.to_json()
+    data = json.dumps(content, indent=2, default=str, ensure_ascii=False).encode()
     try:
         system, path = open_address(address)
         if isinstance(system, fs.LocalFileSystem):
             system.create_dir(path.rpartition("/")[0], recursive=True)
         with system.open_output_stream(path) as stream:
-            stream.write(json.dumps(content, indent=2, default=str, ensure_ascii=False).encode())
+            stream.write(data)
     except (OSError, ValueError) as error:
+        if jvm_files.written(address, data):
+            return
         raise SinkNotWritable(
             f"the result file cannot be written: {error}", where=f"result: {address}"
         ) from error

@@ -5,15 +5,18 @@ This is the first file to read: each line of `_run` is a call into the room that
 
 from __future__ import annotations
 
+import tempfile
 import time
 import uuid
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparkml.errors import ConfigError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.spark.failures import explained
+from sparkml.spark.jvm_files import fetched
 from sparkml.spark.progress import watched
 from sparkml.spark.provenance import COLUMN, Provenance
 from sparkml.spark.report import (
@@ -33,6 +36,8 @@ from sparkml.spark.sinks import open_sink
 from sparkml.spark.sources import apply_steps, describe, read_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyspark.sql import DataFrame
 
     from sparkml.config import JobConfig, Loaded
@@ -117,12 +122,20 @@ def plan(loaded: Loaded) -> Plan:
 def resolve(config: JobConfig) -> tuple[ModelSpec, ...]:
     """The config's models, aliases pinned to versions; needs no Spark.
 
+    (But where S3 is closed to Python, the JVM of spark-submit fetches the files.)
+
     Raises:
         ModelError: one cannot be found, trusted or opened.
     """
-    return tuple(
-        read_spec(
-            entry.uri,
+    with tempfile.TemporaryDirectory(prefix="sparkml-") as folder:
+        return tuple(_specs(config, Path(folder)))
+
+
+def _specs(config: JobConfig, folder: Path) -> Iterator[ModelSpec]:
+    for number, (name, entry) in enumerate(config.models.items()):
+        at = fetched(entry.uri, folder / str(number))
+        yield read_spec(
+            at,
             name=name,
             flavor=entry.flavor,
             signature=entry.signature,
@@ -135,10 +148,8 @@ def resolve(config: JobConfig) -> tuple[ModelSpec, ...]:
             tracking_uri=config.registry.tracking_uri,
             registry_uri=config.registry.registry_uri,
             digest=entry.digest,
-            origin=entry.origin,
+            origin=entry.origin or (entry.uri if at != entry.uri else None),
         )
-        for name, entry in config.models.items()
-    )
 
 
 def _plan(df: DataFrame, specs: tuple[ModelSpec, ...], config: JobConfig) -> ScorePlan:

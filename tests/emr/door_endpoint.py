@@ -10,12 +10,14 @@ import json
 import re
 import threading
 import time
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlparse
+from urllib.parse import parse_qs, urlparse
 
 from emr.request.service_model import check_request, check_response
 
-_PATH = re.compile(r"/(applications|virtualclusters)/(\w+)/jobruns(?:/(\w+))?")
+_PATH = re.compile(r"/(applications|virtualclusters)/(\w+)(?:/jobruns(?:/(\w+))?)?")
+ENDED = ("SUCCESS", "COMPLETED", "FAILED", "CANCELLED")
 _ROLE = "arn:aws:iam::123456789012:role/job"
 
 
@@ -26,6 +28,8 @@ class DoorEndpoint:
         self.states, self.reason = states, reason
         self.requests: list[dict[str, object]] = []
         self.cancelled: list[str] = []
+        self.architecture, self.release = "ARM64", "emr-spark-8.1.0"
+        """The application's."""
         self.runs: dict[str, dict[str, object]] = {}
         self.tokens: dict[str, str] = {}
         handler = type("Handler", (_Handler,), {"endpoint": self})
@@ -52,7 +56,21 @@ class DoorEndpoint:
         if token not in self.tokens:
             run_id = self.tokens[token] = f"00run{len(self.runs)}"
             self.runs[run_id] = {"kind": kind, "place": place, "body": body, "looks": 0}
+            self.runs[run_id]["created"] = time.time()
         return self.tokens[token]
+
+    def application(self, place: str) -> dict[str, object]:
+        """The application as EMR Serverless tells it."""
+        return {
+            "applicationId": place,
+            "arn": f"arn:aws:emr-serverless:us-east-1:123456789012:/applications/{place}",
+            "releaseLabel": self.release,
+            "architecture": self.architecture,
+            "type": "Spark",
+            "state": "STARTED",
+            "createdAt": time.time(),
+            "updatedAt": time.time(),
+        }
 
     def told(self, run_id: str, *, look: bool) -> dict[str, object]:
         """A run as its service tells it; a look at it moves it on."""
@@ -71,6 +89,8 @@ class DoorEndpoint:
                 "arn": arn + run_id,
                 "state": state,
                 "stateDetails": self.reason,
+                "createdAt": _iso(run["created"]),
+                **({"finishedAt": _iso(run["created"])} if state in ENDED else {}),
                 **failed,
                 **{name: body[name] for name in fields},
             }
@@ -80,8 +100,8 @@ class DoorEndpoint:
             "name": body["name"],
             "arn": arn + run_id,
             "createdBy": _ROLE,
-            "createdAt": time.time(),
-            "updatedAt": time.time(),
+            "createdAt": run["created"],
+            "updatedAt": run["created"],
             "executionRole": body["executionRoleArn"],
             "state": state,
             "stateDetails": self.reason,
@@ -111,12 +131,24 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(kind, "StartJobRun", answer)
 
     def do_GET(self) -> None:
-        kind, _, run_id = self._parts()
+        kind, place, run_id = self._parts()
+        serverless = kind == "applications"
+        query = parse_qs(urlparse(self.path).query)
+        if not urlparse(self.path).path.rpartition(place)[2]:
+            self._answer(kind, "GetApplication", {"application": self.endpoint.application(place)})
+            return
         if run_id is None:
-            runs = [self.endpoint.told(one, look=False) for one in self.endpoint.runs]
+            since = datetime.fromisoformat(
+                query["createdAtAfter" if serverless else "createdAfter"][0]
+            )
+            runs = [
+                self.endpoint.told(name, look=False)
+                for name, run in self.endpoint.runs.items()
+                if run["created"] >= since.timestamp()
+            ]
             self._answer(kind, "ListJobRuns", {"jobRuns": runs[::-1]})
             return
-        operation = "GetJobRun" if kind == "applications" else "DescribeJobRun"
+        operation = "GetJobRun" if serverless else "DescribeJobRun"
         self._answer(kind, operation, {"jobRun": self.endpoint.told(run_id, look=True)})
 
     def do_DELETE(self) -> None:
@@ -144,6 +176,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+
+def _iso(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s, UTC).isoformat()
 
 
 def _service(kind: str) -> str:

@@ -39,6 +39,12 @@ def job(tmp_path):
 CUDA = 'models={m: {uri: "models:/m/1", model_config: {device: "cuda"}}}'
 ONNX = 'models={m: {uri: "models:/m/1", model_config: {providers: [CUDAExecutionProvider]}}}'
 
+ONNX_SET = (
+    'models={m: {uri: "models:/m/1", model_config: '
+    "{providers: [[TensorrtExecutionProvider, {device_id: 0}], CPUExecutionProvider]}}}"
+)
+"""A provider with its options, as ONNX Runtime takes it as well."""
+
 
 @pytest.mark.parametrize(
     ("of", "said"),
@@ -81,6 +87,7 @@ def test_a_cluster_that_never_ends_is_warned_of():
     ("name", "sets", "said"),
     [
         ("cpu-small", (CUDA,), "'m' asks for a GPU, and gpu: none gives no task one"),
+        ("cpu-small", (ONNX_SET,), "'m' asks for a GPU, and gpu: none gives no task one"),
         ("cpu-small", (ONNX,), "'m' asks for a GPU, and gpu: none gives no task one"),
         ("gpu-python", (), "No model of this job is told to use a GPU"),
         ("gpu-rapids", (CUDA,), "whose memory the SQL plugin has taken"),

@@ -111,6 +111,16 @@ WRONG = [
     # names
     ({"roles": {"runtime": "score"}}, "roles.runtime", "'score' is no role ARN"),
     ({"security": {"at_rest_kms_key": "alias/mine"}}, "security.at_rest_kms_key", "no KMS key"),
+    (
+        {"security": {"at_rest_kms_key": "arn:aws:kms:us-east-1:123456789012:alias/mine"}},
+        "security.at_rest_kms_key",
+        "describe-key",
+    ),
+    (
+        {"security": {"at_rest_kms_key": "arn:aws:kms:eu-west-1:123456789012:key/0123"}},
+        "security.at_rest_kms_key",
+        "the key is of eu-west-1",
+    ),
     ({"security": {"in_transit_certificates": "s3://b/x.pem"}}, "security", "no zip file on S3"),
     ({"artifacts": "s3://Bucket_1/x"}, "artifacts", "no folder on S3"),
     ({"network": {"subnets": ["vpc-1"]}}, "network.subnets", "'vpc-1' is no subnet"),
@@ -139,6 +149,34 @@ WRONG = [
         "configurations[0]",
         "has no classification 'emrfs-site'",
     ),
+    (
+        {
+            "configurations": [
+                {"Classification": "spark-defaults", "Properties": {"spark.yarn.dist.files": "x"}}
+            ]
+        },
+        "configurations[0].Properties.spark.yarn.dist.files",
+        "set by the step itself",
+    ),
+    (
+        {"configurations": [{"classification": "core-site"}]},
+        "configurations[0]",
+        "there is no key 'classification'",
+    ),
+    ({"spark_conf": {"spark.files": "x"}}, "spark_conf.spark.files", "set by the step itself"),
+    (
+        {"spark_conf": {"spark.pyspark.python": "python3"}},
+        "spark_conf.spark.pyspark.python",
+        "set by the step itself",
+    ),
+    (
+        {"scaling": {"unit": "vcpu", "minimum": 1, "maximum": 4}},
+        "scaling.maximum",
+        "start with 8 vCPUs, above 4",
+    ),
+    ({"artifacts": "s3://bucket/a,b"}, "artifacts", "no folder on S3"),
+    ({"artifacts": "s3://bucket/a b"}, "artifacts", "no folder on S3"),
+    ({"artifacts": "s3://bucket/a#b"}, "artifacts", "no folder on S3"),
 ]
 
 

@@ -11,6 +11,9 @@ import boto3
 import pytest
 
 from emr import cli
+from emr.aws.client import connect
+from emr.aws.doctor_spec import _grown, _quotas
+from emr.commands.options import spec_from
 from tests.emr.driver import write_spec
 
 RAPIDS = "conf/clusters/gpu-rapids.yaml"
@@ -154,6 +157,24 @@ class TestDoctor:
         ]
         assert "fail" not in marks.values(), err
         assert 0 == status
+
+    def test_what_breaks_our_own_rules_is_told_first(self, emr, emr_endpoint, bucket, tmp_path):
+        emr_endpoint()
+        spec = write_spec(tmp_path, bucket, limits={"nodes": 1})
+        told = json.loads(emr("doctor", "--spec", spec, "--json")[1])
+        first = next(one for one in told if one["name"] == "spec")
+        assert "fail" == first["mark"]
+        assert "limits.nodes" in first["said"]
+
+    def test_an_unknown_type_is_a_finding_and_scaling_counts(self, emr_endpoint, bucket, tmp_path):
+        emr_endpoint()
+        scaling = {"unit": "instances", "minimum": 1, "maximum": 10}
+        core = {"types": "m7g.xlarge", "on_demand": 1}
+        known = spec_from(write_spec(tmp_path, bucket, scaling=scaling, core=core), None)
+        assert [40] == list(_grown(known).values())
+        odd = spec_from(write_spec(tmp_path, bucket, core={**core, "types": "zz9.huge"}), None)
+        said = [one.said for one in _quotas(connect("us-east-1"), odd)]
+        assert any("zz9.huge" in text for text in said)
 
     def test_without_credentials_nothing_else_is_asked(self, emr, emr_endpoint, monkeypatch):
         endpoint = emr_endpoint()

@@ -1,5 +1,7 @@
 """Costs, recomputed by hand: by the hour, by the run, and where two clusters break even."""
 
+import datetime as dt
+
 import pytest
 
 from emr.cost.break_even import Line, break_even, line_of
@@ -49,14 +51,30 @@ class TestHourly:
         assert "from 0.65" in cost.line()
 
     def test_managed_scaling_has_a_range_and_its_maximum_is_the_ceiling(self, prices):
-        """From the cheapest at its minimum to the dearest at its maximum."""
+        """From the cheapest at its minimum, of which one is bought On-Demand, to the dearest."""
         scaling = Scaling(unit="instances", minimum=2, maximum=10, maximum_on_demand=4)
         cost = hourly_cost(cluster(SMALL, {**SMALL, "spot": 1}, scaling=scaling), prices)
         primary = 0.12 + NODE_EBS
         low, high = cost.scaled_usd_per_hour
-        assert primary + 2 * (0.06 + NODE_EBS) == pytest.approx(low)
+        assert primary + (0.12 + NODE_EBS) + (0.06 + NODE_EBS) == pytest.approx(low)
         assert primary + 4 * (0.12 + NODE_EBS) + 6 * (0.06 + NODE_EBS) == pytest.approx(high)
         assert primary + 10 * (0.12 + NODE_EBS) == pytest.approx(cost.ceiling_usd_per_hour)
+
+    def test_no_minimum_is_below_the_nodes_that_are_bought_on_demand(self, prices):
+        """Core nodes On-Demand fill the whole minimum: no Spot price is in it."""
+        scaling = Scaling(unit="instances", minimum=2, maximum=10, maximum_on_demand=2)
+        nodes = {**SMALL, "on_demand": 2, "spot": 4}
+        cost = hourly_cost(cluster(SMALL, nodes, scaling=scaling), prices)
+        assert 3 * (0.12 + NODE_EBS) == pytest.approx(cost.scaled_usd_per_hour[0])
+
+    def test_old_prices_are_noted(self, prices):
+        """The oldest counts, from the day of its source."""
+        cost = hourly_cost(cluster(SMALL, SMALL), prices)
+        assert "2024-01-01" == cost.to_json()["oldest_price"]
+        fresh = cost.line(today=dt.date(2024, 12, 31))
+        assert fresh.endswith("oldest price of 2024-01-01")
+        noted = cost.line(today=dt.date(2025, 1, 1))
+        assert "oldest price of 2024-01-01, older than 365 days" in noted
 
     def test_what_gp3_has_for_free_is_not_paid(self, prices):
         """3 000 IOPS and 125 MiB/s are in the price of the GiB."""
@@ -162,6 +180,13 @@ class TestBreakEven:
         even = break_even(self.CPU, slow)
         assert (None, "cpu") == (even.rows, even.cheaper_below)
         assert "cpu is cheaper at any number of rows" in even.text()
+
+    def test_two_of_a_price_cost_the_same(self):
+        """Neither is called cheaper."""
+        even = break_even(self.CPU, Line(name="other", fixed_usd=1.0, usd_per_row=3e-6))
+        assert "cpu and other cost the same" == even.text()
+        dearer = break_even(self.CPU, Line(name="other", fixed_usd=1.0, usd_per_row=4e-6))
+        assert "cpu is cheaper at any number of rows" in dearer.text()
 
     def test_the_lines_are_those_of_runs(self, prices):
         """At the break-even of two clusters, their runs cost the same to the second's price."""

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from emr.cli import make_app
 from emr.cost.break_even import Line
 from emr.cost.command import Speed, cost_command
 from emr.cost.doors import eks_uplift, serverless_cost
@@ -167,6 +169,8 @@ class TestCommand:
         assert "USD 0.26 an hour" in cost_command(spec, prices).text
         with pytest.raises(ConfigError, match=r"needs its speed.*--rows-per-s"):
             cost_command(spec, prices, rows=1_000)
+        with pytest.raises(ConfigError, match="needs its speed"):
+            cost_command(spec, prices, rows=0)
         with pytest.raises(ConfigError, match="other cluster's speed"):
             cost_command(spec, prices, speed=Speed(rows_per_s=1), against=spec)
 
@@ -182,6 +186,53 @@ class TestCommand:
         for file in sorted((Path(__file__).parents[2] / "conf" / "clusters").glob("*.yaml")):
             answer = cost_command(file, snapshot(allow_stale=True))
             assert answer.json["clusters"][0]["usd_per_hour"] > 0, file.name
+
+
+def priced(*options):
+    """`emr cost` of a shipped spec: its outcome."""
+    given = ["cost", "--spec", "conf/clusters/cpu-small.yaml", "--allow-stale-prices", *options]
+    return CliRunner().invoke(make_app(), given)
+
+
+class TestCommandLine:
+    """What it takes besides a run's rows."""
+
+    def test_other_types_are_compared_by_their_speed(self):
+        """Cheapest first; a speed is assumed unless it says where it was measured."""
+        types = ("--what-if", "m5.xlarge=1000", "--what-if", "m5.2xlarge=4_000")
+        said = json.loads(priced(*types, "--json").stdout)["what_if"]
+        assert ["m5.2xlarge", "m5.xlarge"] == [each["instance_type"] for each in said]
+        assert "assumed" == said[0]["label"]
+        assert "a million rows, while it works" in priced(*types).stdout
+        measured = json.loads(priced(*types, "--measured", "our runs", "--json").stdout)["what_if"]
+        assert ("measured", "our runs") == (measured[0]["label"], measured[0]["source"])
+
+    @pytest.mark.parametrize("text", ["m5.xlarge", "=3", "m5.xlarge=0", "m5.xlarge=fast"])
+    def test_a_type_without_its_speed_is_refused(self, text):
+        """With how it is written."""
+        refused = priced("--what-if", text)
+        assert 2 == refused.exit_code
+        assert "write m7g.2xlarge=40000" in refused.stderr
+
+    def test_a_service_is_told_by_the_month(self):
+        """120 requests of 50 ms are six under way; at 60 % of four slots that is three machines."""
+        asked = ("--requests-per-s", "120", "--seconds-per-request", "0.05", "--concurrency", "4")
+        month = json.loads(priced(*asked, "--json").stdout)["always_on"]
+        assert (3, 0.5) == (month["machines"], pytest.approx(month["busy"]))
+        one = month["inputs"][-1]["value"]
+        assert 3 * 730 * one == pytest.approx(month["usd_per_month"])
+        assert "always on: USD" in priced(*asked).stdout
+        assert "give" not in priced(*asked[:2]).stdout
+        assert "--seconds-per-request" in priced(*asked[:2]).stderr
+
+    def test_spot_is_taken_as_the_share_that_is_given(self):
+        """Of On-Demand; AWS's own prices need none."""
+        spot = ("--cluster-set", "core.on_demand=0", "--cluster-set", "core.spot=2")
+        rows = json.loads(priced(*spot, "--spot-share", "0.25", "--json").stdout)["clusters"][0]
+        full = json.loads(priced(*spot, "--json").stdout)["clusters"][0]
+        of = [r["usd_per_hour"] for c in (rows, full) for r in c["rows"] if r["item"] == "EC2 Spot"]
+        assert of[0] == pytest.approx(0.25 * of[1])
+        assert "leave --spot-share out" in priced("--live", "--spot-share", "0.25").stderr
 
 
 class TestPlot:

@@ -2,9 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 
+import boto3
 import pytest
 
+import emr
 from emr.request.iam import policies
 from tests.emr.golden import SPECS, shipped
 from tests.emr.rich_cluster import KEY, ROLE, plain, rich
@@ -16,12 +19,13 @@ MAX_CHARACTERS = {"trust": 2_048, "policy": 6_144}
 WITHOUT_RESOURCE = {
     "elasticmapreduce:CreateSecurityConfiguration",
     "elasticmapreduce:DescribeReleaseLabel",
-    "elasticmapreduce:DescribeSecurityConfiguration",
     "elasticmapreduce:GetBlockPublicAccessConfiguration",
     "elasticmapreduce:ListClusters",
-    "elasticmapreduce:ListReleaseLabels",
     "elasticmapreduce:ListSupportedInstanceTypes",
+    "elasticmapreduce:RunJobFlow",
     "ec2:DescribeSpotPriceHistory",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcEndpoints",
     "pricing:GetProducts",
 }
 """Actions for which AWS knows no resource ("Actions, resources, and condition keys for …")."""
@@ -76,10 +80,12 @@ def test_roles_are_passed_by_name_and_to_one_service(spec, data):
     ]
     service = "arn:aws:iam::123456789012:role/EMR_DefaultRole_V2"
     profile = "arn:aws:iam::123456789012:role/EMR_EC2_DefaultRole"
+    runs = spec.roles.runtime or "arn:aws:iam::123456789012:role/DOOR_ROLE"
     expected = [
         ([profile], "ec2.amazonaws.com"),  # the service role's
         ([service], "elasticmapreduce.amazonaws.com"),
         ([profile], "ec2.amazonaws.com"),
+        ([runs], "emr-serverless.amazonaws.com"),
     ]
     assert expected == passed
 
@@ -119,17 +125,113 @@ def test_listing_is_limited_to_the_prefixes_of_its_bucket():
     assert ["arn:aws:s3:::other"] == second["Resource"]
 
 
-def test_whoever_submits_touches_clusters_of_ours_only():
+def test_whoever_submits_changes_clusters_of_ours_only():
     user = statements_of(policies(rich())["submitting-user"])
     tag = "for-use-with-amazon-emr-managed-policies"
-    condition = {"StringEquals": {f"elasticmapreduce:RequestTag/{tag}": "true"}}
+    condition = {
+        "StringEquals": {f"elasticmapreduce:RequestTag/{tag}": "true"},
+        "StringLike": {"elasticmapreduce:RequestTag/sparkml:run": "?*"},
+    }
     assert condition == user["MakeClustersWithOurTags"]["Condition"]
+    assert condition == user["TagThem"]["Condition"]
     ours = {"elasticmapreduce:ResourceTag/sparkml:run": "?*"}
-    assert ours == user["MindOurClusters"]["Condition"]["StringLike"]
+    for sid in ("MindOurClusters", "AddSteps"):
+        assert ours == user[sid]["Condition"]["StringLike"]
+    expected = [f"elasticmapreduce:{name}" for name in _CHANGING]
+    assert expected == [*user["AddSteps"]["Action"], *user["MindOurClusters"]["Action"]]
     steps = user["AddSteps"]["Condition"]
     assert {"elasticmapreduce:ExecutionRoleArn": ROLE} == steps["StringEquals"]
     assert [KEY] == user["UseKeys"]["Resource"]
     assert user["FollowLogs"]["Resource"][0].endswith("log-group:/sparkml/emr:*")
+
+
+_CHANGING = ("AddJobFlowSteps", "CancelSteps", "SetTerminationProtection", "TerminateJobFlows")
+
+
+def test_any_cluster_may_be_looked_at():
+    """To find ours, `emr list` and `emr reap` read them all: a step's or cluster's tags are told
+    by what describes it."""
+    see = statements_of(policies(plain())["submitting-user"])["SeeClusters"]
+    expected = [f"elasticmapreduce:{name}" for name in ("DescribeCluster", "DescribeStep")]
+    assert [*expected, "elasticmapreduce:ListSteps"] == see["Action"]
+    assert "Condition" not in see
+
+
+PREFIXES = {"emr": "elasticmapreduce", "service-quotas": "servicequotas"}
+"""Services whose actions begin otherwise than botocore calls the service."""
+NAMED_OTHERWISE = {
+    "s3:HeadBucket": ("s3:ListBucket",),
+    "s3:HeadObject": ("s3:GetObject",),
+    "s3:ListObjectsV2": ("s3:ListBucket",),
+    "s3:GetPublicAccessBlock": ("s3:GetBucketPublicAccessBlock",),
+    "s3:CreateMultipartUpload": ("s3:PutObject",),
+    "s3:UploadPart": ("s3:PutObject",),
+    "s3:CompleteMultipartUpload": ("s3:PutObject",),
+    "sts:GetCallerIdentity": (),  # nobody needs leave to ask who they are
+}
+"""Operations that need an action of another name."""
+WITHOUT_CALL = {
+    "elasticmapreduce:AddTags": "RunJobFlow's Tags",
+    "elasticmapreduce:PutAutoTerminationPolicy": "RunJobFlow's AutoTerminationPolicy",
+    "elasticmapreduce:PutManagedScalingPolicy": "RunJobFlow's ManagedScalingPolicy",
+    "emr-serverless:TagResource": "StartJobRun's tags",
+    "emr-containers:TagResource": "StartJobRun's tags",
+    "iam:PassRole": "RunJobFlow's roles",
+    "iam:CreateServiceLinkedRole": "the first cluster of an account",
+    "kms:Decrypt": "S3's objects",
+    "kms:DescribeKey": "S3's objects",
+    "kms:Encrypt": "S3's objects",
+    "kms:GenerateDataKey": "S3's objects",
+}
+"""Actions that AWS asks for on our behalf: why."""
+ATTRIBUTES = {"emr_once": "emr", "emr_serverless": "emr-serverless"}
+ATTRIBUTES |= {"emr_containers": "emr-containers", "client": "s3", "s3_client": "s3"}
+_CALL = re.compile(
+    r"\b(?:(emr_once|emr_serverless|emr_containers|emr|s3_client|s3|logs|ec2|pricing|client)"
+    r'|client\("([\w-]+)"\))\s*\.(get_paginator\("\w+"\)|[a-z]\w+\()'
+)
+
+
+def called_by_emr():
+    """Every AWS operation in the sources of `emr`, as `service:Operation`."""
+    found = set()
+    root = Path(emr.__file__).parent
+    for file in root.rglob("*.py"):
+        for attribute, named, called in _CALL.findall(file.read_text(encoding="utf-8")):
+            service = named or ATTRIBUTES.get(attribute, attribute)
+            method = called.removeprefix("get_paginator").strip('()"')
+            model = boto3.client(service, region_name="us-east-1")
+            operation = model.meta.method_to_api_mapping.get(method)
+            if operation:
+                found.add(f"{PREFIXES.get(service, service)}:{operation}")
+    return found
+
+
+def test_whoever_submits_may_call_what_emr_calls_and_nothing_more(aws_environment):
+    """The calls are read from the sources: an operation that is new, or gone, fails here."""
+    called = called_by_emr()
+    assert {"elasticmapreduce:RunJobFlow", "s3:AbortMultipartUpload"} <= called
+    assert {"iam:GetRole", "logs:GetLogEvents", "emr-serverless:CancelJobRun"} <= called
+    needed = {action for one in called for action in NAMED_OTHERWISE.get(one, (one,))}
+    found = policies(rich(), account="123456789012")
+    allowed = {
+        action
+        for name in ("submitting-user", "submitting-user-doors")
+        for statement in found[name]["Statement"]
+        for action in statement["Action"]
+    }
+    assert set() == needed - allowed
+    assert set() == allowed - needed - set(WITHOUT_CALL)
+
+
+def test_the_service_role_grants_the_disks_their_key_and_makes_spots_own_role():
+    service = statements_of(policies(rich())["service-role"])
+    assert {"Bool": {"kms:GrantIsForAWSResource": "true"}} == service["GrantDisks"]["Condition"]
+    assert [KEY] == service["GrantDisks"]["Resource"] == service["EncryptDisks"]["Resource"]
+    assert "kms:GenerateDataKeyWithoutPlaintext" in service["EncryptDisks"]["Action"]
+    expected = {"StringEquals": {"iam:AWSServiceName": "spot.amazonaws.com"}}
+    assert expected == service["LetSpotRun"]["Condition"]
+    assert not {"GrantDisks", "LetSpotRun"} & set(statements_of(policies(plain())["service-role"]))
 
 
 def test_the_service_role_trusts_emr_of_this_account_only():

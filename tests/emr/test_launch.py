@@ -82,7 +82,7 @@ class TestLaunch:
     def test_a_cluster_of_somebody_else_is_none_of_ours(self, here):
         world = here()
         theirs = world.aws.emr.run_job_flow(**small_cluster())["JobFlowId"]
-        assert None is find(world.aws, name="small", run_id="one")
+        assert None is find(world.aws, tag=RUN, value="one")
         with pytest.raises(NotFound, match=r"no tag sparkml:spec.*--spec FILE"):
             spec_of(world.aws, theirs)
 

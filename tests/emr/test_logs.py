@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import re
+import sys
 import threading
 import time
+import tracemalloc
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import pytest
 
+from emr import cli
 from emr.aws.client import connect
 from emr.aws.logs.cause import cause_of
 from emr.aws.logs.following import collect, follow
 from emr.aws.logs.pieces import S3Logs, logs_of
-from emr.aws.logs.tail import Tail, gunzipped
+from emr.aws.logs.printable import printable
+from emr.aws.logs.tail import LONGEST, Tail, Unpacked
 from emr.aws.observed import LogGroup
 from emr.aws.pace import Pace
 from emr.aws.waiting import look
-from emr.errors import AwsRefused, NotFound
+from emr.errors import AwsRefused, AwsUnreachable, NotFound
 from tests.emr.driver import Driver
 from tests.emr.endpoint import Fault
 from tests.emr.small_cluster import shell, small_cluster, until_step
@@ -35,33 +41,77 @@ def quiet(_text):
 class TestTail:
     def test_only_what_is_new_comes_out(self):
         tail = Tail()
-        assert "one\n" == tail.add(gzip.compress(b"one\n"))
-        assert "" == tail.add(gzip.compress(b"one\n"))
-        assert "two\n" == tail.add(gzip.compress(b"one\ntwo\n"))
+        assert "one\n" == tail.add([gzip.compress(b"one\n")])
+        assert "" == tail.add([gzip.compress(b"one\n")])
+        assert "two\n" == tail.add([gzip.compress(b"one\ntwo\n")])
 
     def test_a_file_that_is_cut_off_gives_what_it_has_and_the_rest_later(self):
         text = "".join(f"line {n}\n" for n in range(5_000))
         whole = gzip.compress(text.encode())
         tail = Tail()
-        first = tail.add(whole[: len(whole) // 2])
+        first = tail.add([whole[: len(whole) // 2]])
         assert first
         assert not tail.whole
-        assert text == first + tail.add(whole)
+        assert text == first + tail.add([whole])
         assert tail.whole
 
     def test_a_letter_cut_in_two_is_not_broken(self):
         tail = Tail()
-        assert "na" == tail.add("naïve".encode()[:3])
-        assert "ïve" == tail.add("naïve".encode())
+        assert "na" == tail.add(["naïve".encode()[:3]])
+        assert "ïve" == tail.add(["naïve".encode()])
 
     def test_several_members_are_one_file(self):
-        assert (b"ab", True) == gunzipped(gzip.compress(b"a") + gzip.compress(b"b"))
+        assert (b"ab", True) == unpacked(gzip.compress(b"a") + gzip.compress(b"b"))
 
     def test_damaged_bytes_give_what_came_before_them(self):
         whole = gzip.compress(b"x" * 100_000)
-        text, complete = gunzipped(gzip.compress(b"fine") + whole[:20] + b"\xff" * 40)
+        text, complete = unpacked(gzip.compress(b"fine") + whole[:20] + b"\xff" * 40)
         assert text.startswith(b"fine")
         assert not complete
+
+    def test_chunks_of_any_size_give_the_same(self):
+        text = "".join(f"line {n} ï\n" for n in range(5_000))
+        whole = gzip.compress(text.encode())
+        for size in (1, 7, 1_000):
+            tail = Tail()
+            assert text == tail.add(whole[at : at + size] for at in range(0, len(whole), size))
+            assert tail.whole
+
+    def test_of_a_giant_only_the_end_is_kept_and_never_all_of_it_in_memory(self):
+        packer = zlib.compressobj(6, wbits=31)
+        lines = (b"x" * 99 + b"\n") * 100_000
+        body = b"".join(packer.compress(lines) for _ in range(20)) + packer.compress(b"last\n")
+        body += packer.flush()
+        tail = Tail()
+        tracemalloc.start()
+        try:
+            text = tail.add([body])
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        note, _, rest = text.partition("\n")
+        assert re.fullmatch(r"\[[\d,]{11} bytes before this are left out\]", note)
+        assert set(rest.splitlines()) == {"x" * 99, "last"}
+        assert LONGEST >= len(rest) > LONGEST - 100
+        assert most < 8 * LONGEST, "200 MB were never unpacked at once"
+        assert "" == tail.add([body]), "what was left out is not told later"
+
+    def test_an_upload_whose_reading_fails_is_read_again_whole(self):
+        tail = Tail()
+
+        def broken():
+            yield b"one\nna\xc3"
+            raise OSError("cut off")
+
+        with pytest.raises(OSError, match="cut off"):
+            tail.add(broken())
+        assert "one\nnaïve" == tail.add(["one\nnaïve".encode()])
+
+
+def unpacked(body):
+    """What a gzip file holds, and whether it is all there."""
+    file = Unpacked([body])
+    return b"".join(file), file.whole
 
 
 class TestCause:
@@ -87,6 +137,14 @@ class TestCause:
         )
         assert "ValueError: the last one counts" == cause_of(stderr)
 
+    def test_nothing_that_a_terminal_obeys_comes_out(self):
+        stderr = (
+            "Traceback (most recent call last):\n  f()\n"
+            "ValueError: \x1b]0;title\x07\x1b[2J\x1b[31mbad\x1b[0m\u202e\x9b\n"
+        )
+        assert "ValueError: bad\ufffd\ufffd" == cause_of(stderr)
+        assert "tab\tand newline\n" == printable("tab\tand newline\r\n")
+
     @pytest.mark.parametrize(
         "line",
         [
@@ -111,7 +169,7 @@ class Here:
     """A cluster with a driver that does what it is told, and its logs on S3."""
 
     def __init__(self, endpoint, driver, bucket, *, logs=True, **changes):
-        self.aws, self.driver = connect("us-east-1"), driver
+        self.aws, self.driver, self.faults = connect("us-east-1"), driver, endpoint.faults
         uri = {"log_uri": f"s3n://{bucket}/logs/"} if logs else {}
         request = small_cluster(**uri, **changes)
         self.cluster = self.aws.emr.run_job_flow(**request)["JobFlowId"]
@@ -195,6 +253,56 @@ class TestS3:
                 world.driver.go()
         assert ["one\n", "two\n"] == pieces
 
+    def test_an_outage_while_following_is_borne(self, here, monkeypatch):
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        world = here()
+        go = world.driver.home / "go"
+        script = f"until [ -e {go} ]; do sleep 0.1; done; echo two"
+        step, cluster = world.run("sh", "-c", script, state="RUNNING")
+        world.faults.add(Fault(kind="internal-error", operation="DescribeStep", times=3))
+        world.driver.go()
+        logs, said = logs_of(world.aws, step, cluster), []
+        pieces = follow(world.aws, logs, step, cluster, settle_s=20, pace=QUICK, report=said.append)
+        assert "two\n" in [piece.text for piece in pieces]
+        assert any("out of reach" in text for text in said)
+
+    def test_what_was_read_before_an_outage_is_not_lost(self, here):
+        world = here()
+        step, cluster = world.run()
+        assert world.collect(step, cluster).stdout
+        there = S3Logs._list
+        whole = [piece.text for piece in logs_of(world.aws, step, cluster).read(step)]
+
+        class Breaks(S3Logs):
+            """It reads the step's own logs, and then AWS is away."""
+
+            away = True
+
+            def _list(self, below):
+                if self.away and below.startswith("containers"):
+                    raise AwsUnreachable("no answer")
+                return there(self, below)
+
+        logs = Breaks(aws=world.aws, root=str(cluster.logs))
+        with pytest.raises(AwsUnreachable):
+            logs.read(step)
+        logs.away = False
+        assert whole == [piece.text for piece in logs.read(step)]
+
+    def test_what_is_not_asked_for_is_not_fetched(self, here):
+        world = here()
+        step, cluster = world.run()
+        world.collect(step, cluster)
+        fetched = []
+        world.aws.s3.meta.events.register(
+            "provide-client-params.s3.GetObject", lambda params, **_: fetched.append(params["Key"])
+        )
+        logs = logs_of(world.aws, step, cluster)
+        logs.only = "stdout"
+        pieces = list(follow(world.aws, logs, step, cluster, settle_s=20, pace=QUICK, report=quiet))
+        assert {"stdout"} == {piece.stream for piece in pieces}
+        assert {"stdout.gz"} == {key.rpartition("/")[2] for key in fetched}
+
     def test_a_cluster_without_an_address_for_logs_says_so(self, here):
         world = here(logs=False)
         step, cluster = world.run()
@@ -219,6 +327,7 @@ class TestCloudWatch:
         put(f"emr/{cluster.id}/steps/{step.id}/stderr", "a step's line")
         put(f"emr/{cluster.id}/containers/{APPLICATION}/c_000001/stdout", "scored 3 rows")
         put(f"emr/{cluster.id}/steps/s-OTHER/stderr", "another's")
+        put(f"emr/{cluster.id}/steps/{step.id}0/stderr", "its namesake's")
         watched = type(cluster)(
             **{n: getattr(cluster, n) for n in cluster.__slots__}
             | {"cloudwatch": LogGroup(group="/sparkml/emr", prefix="emr")}
@@ -233,6 +342,36 @@ class TestCloudWatch:
         world = here()
         step, cluster = world.run()
         assert isinstance(logs_of(world.aws, step, cluster, s3=True), S3Logs)
+
+
+class TestCommand:
+    """`emr logs`, in this process."""
+
+    def asked(self, monkeypatch, capsys, *arguments):
+        monkeypatch.setattr(sys, "argv", ["emr", "logs", *arguments])
+        monkeypatch.setenv("SPARKML_EMR_POLL_S", "0.1")
+        capsys.readouterr()
+        return cli.status(), *capsys.readouterr()
+
+    def test_the_cause_is_told_though_its_log_is_not_shown(self, here, monkeypatch, capsys):
+        world = here()
+        world.driver.does(stderr="ERROR SINK_INVALID: no | there | fix: do\n", status=1)
+        step, cluster = world.run(state="FAILED")
+        world.collect(step, cluster)
+        arguments = (cluster.id, step.id, "--only", "stdout")
+        status, out, err = self.asked(monkeypatch, capsys, *arguments)
+        assert (0, "attempt 1\nscored 3 rows\n") == (status, out)
+        assert "ERROR SINK_INVALID: no" in err
+
+    def test_following_bears_an_outage_from_its_first_look_on(self, here, monkeypatch, capsys):
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        world = here()
+        step, cluster = world.run()
+        world.faults.add(Fault(kind="internal-error", operation="DescribeStep", times=3))
+        arguments = (cluster.id, step.id, "--follow", "--only", "stdout")
+        status, out, err = self.asked(monkeypatch, capsys, *arguments)
+        assert (0, "attempt 1\nscored 3 rows\n") == (status, out), err
+        assert "out of reach" in err
 
 
 def put(stream, text):

@@ -49,3 +49,8 @@ def test_nested_configurations_merge_by_classification_too():
     merged = merge_configurations(env(A="1", B="1"), env(B="2"))
     expected = [{"Classification": "export", "Properties": {"A": "1", "B": "2"}}]
     assert expected == merged[0]["Configurations"]
+
+
+def test_a_property_that_yaml_reads_as_true_is_true_again():
+    given = [{"Classification": "core-site", "Properties": {"a": True, "b": 3}}]
+    assert {"a": "true", "b": "3"} == merge_configurations(given)[0]["Properties"]

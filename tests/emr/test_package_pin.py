@@ -6,6 +6,7 @@ The registry is MLflow's own, in a SQLite file; the store is a real S3 server.
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
@@ -14,10 +15,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
+from pydantic import ValidationError
 from sklearn.linear_model import LogisticRegression
 
-from emr.job_run import JobRun
-from emr.package import PackedFile, pack, plan_package, upload, verify
+from emr.errors import PackageDamaged
+from emr.job_run import Environment, JobRun
+from emr.package import (
+    PackedFile,
+    environment_stored_in,
+    pack,
+    plan_package,
+    upload,
+    verify,
+)
+from emr.package.kept import keep
 from emr.spec import ClusterSpec
 from sparkml.config import JobConfig
 from sparkml.errors import ConfigError, DigestMismatch, ModelNotFound, UntrustedModel
@@ -65,9 +76,11 @@ def packed(tmp_path, registry, bucket):
         {"name": "test", "artifacts": artifacts, "primary": node, "core": node}
     )
 
-    def make(uri="models:/wine@champion", *, ship="auto", tracking=registry, trust="always"):
+    def make(uri="models:/wine@champion", *, ship="auto", tracking=registry, trust="always", **own):
+        environment = own.pop("environment", {})
+        stored = own.pop("stored", _stored(bucket))
         config = {
-            "models": {"wine": {"uri": uri}},
+            "models": {"wine": {"uri": uri, **own}},
             "registry": {"tracking_uri": tracking},
             "trust": trust,
             "source": {"format": "parquet", "path": "s3://b/in"},
@@ -76,8 +89,8 @@ def packed(tmp_path, registry, bucket):
         }
         file = tmp_path / "score.yaml"
         file.write_text(yaml.safe_dump(config))
-        run = JobRun(job="score", config=str(file), ship_model=ship)
-        local = pack(run, spec, cache=tmp_path / "cache", stored=_stored(bucket))
+        run = JobRun(job="score", config=str(file), ship_model=ship, environment=environment)
+        local = pack(run, spec, cache=tmp_path / "cache", stored=stored)
         assert plan_package(run, spec).wheel == local.package.wheel
         return local
 
@@ -208,10 +221,30 @@ def test_a_model_on_s3_stays_where_it_is_with_its_digest(packed, registered, buc
     assert ships.package.model is not None
     assert config_of(ships).models["wine"].digest == entry.digest
     assert stays.package.model is None
-    assert (uri, None) == (
-        config_of(never).models["wine"].uri,
-        config_of(never).models["wine"].digest,
-    )
+    assert never.package.model is None
+    left = config_of(never).models["wine"]
+    assert (uri, entry.digest) == (left.uri, left.digest)
+
+
+def test_a_digest_that_the_configuration_names_is_kept_to(packed, tmp_path, bucket):
+    """Other bytes than the promised ones are refused, and nothing writes over the promise."""
+    file = tmp_path / "forest.joblib"
+    joblib.dump(LogisticRegression().fit(X, X[:, 0] > 0), file)
+    with pytest.raises(DigestMismatch):
+        packed(str(file), tracking=None, digest="0" * 64, origin="models:/wine/3")
+    with pytest.raises(DigestMismatch):
+        packed(digest="0" * 64)
+    assert not boto3.client("s3").list_objects_v2(Bucket=bucket).get("Contents")
+
+
+def test_the_origin_that_a_configuration_names_travels(packed, tmp_path):
+    """A copy of a registered model, packed again: the output still tells which version it was."""
+    file = tmp_path / "forest.joblib"
+    joblib.dump(LogisticRegression().fit(X, X[:, 0] > 0), file)
+    first = config_of(packed(str(file), tracking=None)).models["wine"]
+    again = packed(str(file), tracking=None, digest=first.digest, origin="models:/wine/3")
+    entry = config_of(again).models["wine"]
+    assert ("models:/wine/3", first.digest) == (entry.origin, entry.digest)
 
 
 def test_the_manifest_tells_every_file_of_the_run(packed):
@@ -224,3 +257,51 @@ def test_the_manifest_tells_every_file_of_the_run(packed):
     assert {f.key for f in local.package.files} == {f["key"] for f in manifest["files"]}
     assert any(line.startswith("numpy==") for line in manifest["requirements"])
     assert str(Path.home()) not in json.dumps(manifest)
+
+
+def test_other_bytes_of_a_named_archive_are_another_run(packed, bucket, tmp_path):
+    """Its address holds no hash: what is there is looked at, and belongs to the run's digest."""
+    s3 = boto3.client("s3")
+    file = tmp_path / "forest.joblib"
+    joblib.dump(LogisticRegression().fit(X, X[:, 0] > 0), file)
+    named = {"environment": {"archive": f"s3://{bucket}/own.tgz"}, "tracking": None}
+    s3.put_object(Bucket=bucket, Key="own.tgz", Body=b"one")
+    first = packed(str(file), stored=environment_stored_in(s3), **named)
+    assert first.package == packed(str(file), stored=environment_stored_in(s3), **named).package
+    upload(first, s3)
+    verify(first.package, s3)
+    s3.put_object(Bucket=bucket, Key="own.tgz", Body=b"two")
+    second = packed(str(file), stored=environment_stored_in(s3), **named)
+    assert first.package.digest != second.package.digest
+    with pytest.raises(PackageDamaged):
+        verify(first.package, s3)
+
+
+def test_an_environment_that_cannot_open_the_model_is_refused_before_anything_is_stored(
+    packed, bucket
+):
+    with pytest.raises(ConfigError, match="add sklearn to"):
+        packed(environment={"extras": ["mlflow", "lightgbm"]})
+    assert not boto3.client("s3").list_objects_v2(Bucket=bucket).get("Contents")
+    packed(environment={"archive": f"s3://{bucket}/own.tgz"})
+
+
+@pytest.mark.parametrize(
+    "archive", ["own.tgz", "s3://b/own.rar", "s3://b/a b.zip", "s3://b/a#b.zip"]
+)
+def test_an_archive_is_named_as_spark_takes_it(archive):
+    with pytest.raises(ValidationError):
+        Environment(archive=archive)
+
+
+def test_several_submits_may_keep_the_same_file(tmp_path):
+    """None of them reads half of what another writes."""
+    file = tmp_path / "code" / "wheel"
+    sizes = [200_000 + number for number in range(40)]
+    keep(file, b"x" * sizes[0])
+    with ThreadPoolExecutor(8) as pool:
+        written = [pool.submit(keep, file, b"x" * size) for size in sizes]
+        read = [len(file.read_bytes()) for _ in range(200)]
+        assert [None] * len(sizes) == [one.result() for one in written]
+    assert set(read) <= set(sizes)
+    assert ["wheel"] == [one.name for one in file.parent.iterdir()]

@@ -190,6 +190,10 @@ def test_an_environment_of_somebody_else_is_built_and_then_refused(s3, make):
     local = make()
     overwrite(s3, local.package.archive, b"not ours")
     assert environment_stored_in(s3)(local.package.archive) is None
+    own = local.package.archive.replace("/environments/", "/own/")
+    overwrite(s3, own, b"not ours")
+    found = environment_stored_in(s3)(own)
+    assert (8, "etag:") == (found.bytes, found.checksum[:5])
     with pytest.raises(PackageDamaged):
         upload(local, s3)
 
@@ -239,3 +243,31 @@ def test_another_client_may_be_faster(s3, make, operation, part):
     bucket = address.split("/")[2]
     assert not s3.list_multipart_uploads(Bucket=bucket).get("Uploads")
     verify(local.package, s3)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_parts_that_may_not_be_dropped_hide_nothing(s3, make, interrupted):
+    """Whoever may not abort an upload still learns that the file is there, or that they stopped."""
+    local = make(archive=b"x" * LARGE)
+    said = []
+
+    def be_faster(**_event):
+        upload(local, boto3.client("s3"))
+
+    def stop(**_event):
+        raise KeyboardInterrupt
+
+    def deny(**_event):
+        answer = {"Error": {"Code": "AccessDenied"}}
+        raise s3.exceptions.ClientError(answer, "AbortMultipartUpload")
+
+    events = s3.meta.events
+    events.register("before-call.s3.CompleteMultipartUpload", stop if interrupted else be_faster)
+    events.register("before-call.s3.AbortMultipartUpload", deny)
+    if interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            upload(local, s3, report=said.append)
+    else:
+        assert local.package.archive not in upload(local, s3, report=said.append)
+        verify(local.package, s3)
+    assert any("stay behind" in line and "AccessDenied" in line for line in said)

@@ -134,7 +134,9 @@ class TestSnapshot:
         collected = snapshot(allow_stale=True).file.collected
         last = collected + dt.timedelta(days=180)
         assert snapshot(today=last).file.collected == collected
-        with pytest.raises(PricesMissing, match=r"181 days old.*emr\.aws\.price_refresh us-east-1"):
+        with pytest.raises(PricesMissing, match=r"181 days ago.*emr\.aws\.price_refresh us-east-1"):
+            snapshot(today=last + dt.timedelta(days=1))
+        with pytest.raises(PricesMissing, match=r"up and submit .*limits.hourly_usd=null"):
             snapshot(today=last + dt.timedelta(days=1))
         assert snapshot(today=last + dt.timedelta(days=900), allow_stale=True)
 

@@ -49,14 +49,29 @@ def commands() -> list[str]:
     return [line[2:] for line in found[1].splitlines() if line.startswith("$ ")]
 
 
-def script(more: dict[str, str]) -> str:
-    """The commands as one script; `more`: how a command begins → what it is given besides."""
+KILLED = """
+{command} &
+client=$!
+until emr describe $cluster | grep -q ' RUNNING '; do kill -0 $client; sleep 1; done
+kill -9 $client
+echo killed while it waited >&2
+"""
+"""A client that is killed as soon as its step runs; the shell goes on."""
+
+
+def script(more: dict[str, str], *, kill: str = "") -> str:
+    """The commands as one script; `more`: how a command begins → what it is given besides.
+
+    What begins with `kill` is typed twice: its first client is killed while it waits.
+    """
     lines = ["set -eu"]
     for command in commands():
         options = next((o for name, o in more.items() if name in command), "")
         closed = command.endswith(")")
-        lines.append(f"{command.removesuffix(')')} {options}{')' if closed else ''}")
-        lines.append("echo --- >&2")
+        whole = f"{command.removesuffix(')')} {options}{')' if closed else ''}"
+        if kill and command.startswith(kill):
+            lines.append(KILLED.format(command=whole))
+        lines += [whole, "echo --- >&2"]
     return "\n".join(lines)
 
 
@@ -79,7 +94,7 @@ def typed(bucket, demo, tmp_path, aws_environment):
     def scores() -> pa.Table:
         return DeltaTable(f"s3://{bucket}/scores", storage_options=storage).to_pyarrow_table()
 
-    def run(more: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def run(more: dict[str, str], **options) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -88,7 +103,7 @@ def typed(bucket, demo, tmp_path, aws_environment):
             "SPARKML_EMR_POLL_S": "0.3",
         }
         return subprocess.run(
-            ["bash", "-c", script(more)],
+            ["bash", "-c", script(more, **options)],
             cwd=tmp_path / "home",
             env=environment,
             capture_output=True,
@@ -131,7 +146,10 @@ def test_the_commands_work_on_the_local_emr(typed, emr_endpoint, bucket, tmp_pat
 def test_the_commands_score_wine_on_a_real_yarn(
     typed, demo, emr_endpoint, s3_server, tmp_path
 ) -> None:
-    """From `up` to `down`: the Delta table on S3 holds the model's own labels, once each."""
+    """From `up` to `down`: the Delta table on S3 holds the model's own labels, once each.
+
+    The first client of `submit` is killed while it waits; the second finds the step, and runs none.
+    """
     keys = ("testing", "testing")
     with (
         InstanceMetadata() as profile,
@@ -155,8 +173,13 @@ def test_the_commands_score_wine_on_a_real_yarn(
         )
         sets = " ".join(f'--run-set \'spark_conf."{k}"="{v}"\'' for k, v in conf.items())
         began = time.monotonic()
-        done = typed({"emr up": HERE, "emr submit": f"{sets} --cache {ROOT}/.cache/emr"})
+        more = {"emr up": HERE, "emr submit": f"{sets} --cache {ROOT}/.cache/emr"}
+        done = typed(more, kill="emr submit")
+        [cluster] = boto3.client("emr").list_clusters()["Clusters"]
+        steps = boto3.client("emr").list_steps(ClusterId=cluster["Id"])["Steps"]
     assert 0 == done.returncode, done.stderr[-5000:]
+    assert "killed while it waited" in done.stderr
+    assert ["COMPLETED"] == [step["Status"]["State"] for step in steps]
     trained, _ = demo
     table = typed.scores().to_pydict()
     labels = dict(zip(table["id"], (w["prediction"] for w in table["wine"]), strict=True))

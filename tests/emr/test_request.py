@@ -6,6 +6,8 @@ import pytest
 
 from emr.errors import RequestRefused, SecretInRequest
 from emr.request.cluster import bootstrap_files, cluster_request
+from emr.request.guard_rails import check_cluster
+from emr.request.merge import deep_merge
 from emr.request.security import security_configuration
 from sparkml.errors import ConfigError
 from tests.emr.golden import PACKAGE, SPECS, shipped
@@ -249,14 +251,59 @@ BROKEN = [
         },
         "asks for 99 nodes, limits.nodes allows 50",
     ),
+    (
+        {
+            "Instances": {
+                "InstanceGroups": [
+                    {"InstanceRole": "MASTER", "InstanceType": "m7g.xlarge", "InstanceCount": 1}
+                ]
+            }
+        },
+        "it has no core nodes",
+    ),
+    ({"Instances": {"InstanceCount": 900}}, "Instances.InstanceCount sizes the cluster past"),
+    (
+        {
+            "ManagedScalingPolicy": {
+                "ComputeLimits": {
+                    "UnitType": "Instances",
+                    "MinimumCapacityUnits": 1,
+                    "MaximumCapacityUnits": 900,
+                }
+            }
+        },
+        "ManagedScalingPolicy is not the spec's",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("overrides", "said"), BROKEN)
-def test_overrides_pass_the_same_rules_as_everything(overrides, said):
+@pytest.mark.parametrize(("changes", "said"), BROKEN)
+def test_a_finished_request_is_checked_whoever_wrote_it(changes, said):
     with pytest.raises(RequestRefused) as caught:
-        request_of(plain(overrides=overrides))
+        check_cluster(deep_merge(request_of(plain()), changes), plain())
     assert said in str(caught.value)
+
+
+OWNED_OVERRIDES = [
+    ({"Instances": {"InstanceGroups": []}}, "Instances.InstanceGroups", "primary, core and task"),
+    ({"Instances": {"SlaveInstanceType": "p5.48xlarge"}}, "Instances.SlaveInstanceType", "core"),
+    ({"ManagedScalingPolicy": {}}, "ManagedScalingPolicy", "scaling"),
+    ({"SecurityConfiguration": "none"}, "SecurityConfiguration", "security"),
+    ({"AutoTerminationPolicy": None}, "AutoTerminationPolicy", "idle_timeout_s"),
+    ({"Applications": []}, "Applications", "release"),
+    ({"Tags": [{"Key": "sparkml:run", "Value": "another"}]}, "Tags", "tags"),
+    ({"Configurations": []}, "Configurations", "configurations"),
+    ({"Instances": None}, "Instances", "name the keys in it"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "key", "ours"), OWNED_OVERRIDES)
+def test_overrides_may_not_say_what_the_spec_says(overrides, key, ours):
+    """Else a size would pass `limits.nodes` and the price, which are read from the spec."""
+    with pytest.raises(ConfigError) as caught:
+        request_of(plain(overrides=overrides))
+    assert f"overrides.{key}" in str(caught.value)
+    assert ours in str(caught.value)
 
 
 def test_a_secret_in_the_configurations_is_refused():

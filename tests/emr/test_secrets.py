@@ -3,7 +3,11 @@
 import pytest
 
 from emr.errors import SecretInRequest
+from emr.job_run import JobRun
+from emr.package.config import resolved_config
+from emr.request.checks import check_spec
 from emr.request.secrets import refuse_secrets, secrets_in
+from tests.emr.rich_cluster import plain
 
 # Put together here, so that nobody's scanner takes them for real ones.
 ACCESS_KEY = "AKIA" + "IOSFODNN7EXAMPLE"
@@ -24,6 +28,16 @@ SECRET_ARGS = [
     "-----BEGIN RSA PRIVATE KEY-----",
     f"prefix {JWT}",
     f"anything={SECRET_KEY}",
+    "anything=/" + SECRET_KEY[1:],
+    "jdbc:sqlserver://db.example.org:1433;databaseName=wine;user=me;password=hunter2",
+    "jdbc:mysql://db.example.org/wine?user=me&password=hunter2",
+    "spark.hadoop.fs.azure.account.key.mine.dfs.core.windows.net=abcdef",
+    "spark.driver.extraJavaOptions=-Xss4m -Djavax.net.ssl.trustStorePassword=hunter2",
+    '{"user": "me", "password": "hunter2"}',
+    "DB_PASS=hunter2",
+    "spark.yarn.appMasterEnv.DB_CREDENTIAL=hunter2",
+    "--pass=hunter2",
+    "sk-proj-" + "a1B2" * 8,
 ]
 
 
@@ -50,6 +64,11 @@ FINE_ARGS = [
     "s3://example-bucket/sparkml/environments/d3829a9ff90b5ef3695ac3fa7fa7b5f0.tar.gz#environment",
     "da39a3ee5e6b4b0d3255bfef95601890afd80709",
     "spark.redaction.regex=(?i)secret|password",
+    "s3://data/sk-learn-random-forest-with-500-trees-and-a-long-name",
+    "pad_token=<pad>",
+    "/home/Someone/Documents/Wine2024/Scores1",
+    "pass=2",
+    "spark.x={{resolve:secretsmanager:token}}",
 ]
 
 
@@ -82,3 +101,38 @@ def test_configurations_environment_and_bootstrap_arguments_are_searched():
         "BootstrapActions[0].ScriptBootstrapAction.Args[0] (secret=…)",
         "KerberosAttributes.KdcAdminPassword",
     ] == places
+
+
+def test_a_pair_of_key_and_value_is_read_as_one():
+    found = list(secrets_in({"Tags": [{"Key": "DB_PASSWORD", "Value": "hunter2"}]}))
+    assert [("Tags[0].Value (of DB_PASSWORD)", "a value that its name calls secret")] == found
+
+
+def test_a_number_may_be_a_password_and_is_no_token():
+    assert ["password"] == [place for place, _ in secrets_in({"password": 12345, "token": 7})]
+
+
+FINE = [
+    {"rename": {"token": "word", "password": "given"}},
+    {"schema": {"token": "string", "password": "string", "secret": "array<double>"}},
+    {"pad_token": "<pad>", "eos_token": "</s>"},
+]
+
+
+@pytest.mark.parametrize("config", FINE)
+def test_columns_and_their_types_are_no_secrets(config):
+    assert [] == list(secrets_in(config))
+
+
+def test_a_spec_with_a_secret_is_refused_before_it_is_stored():
+    """`emr up` keeps the spec on S3 for whoever may read there."""
+    with pytest.raises(SecretInRequest, match=r"spark_conf\.spark\.ssl\.keyPassword"):
+        check_spec(plain(spark_conf={"spark.ssl.keyPassword": "hunter2"}))
+
+
+def test_the_configuration_of_a_script_of_ones_own_is_read_line_by_line(tmp_path):
+    script, config = tmp_path / "own.py", tmp_path / "own.cfg"
+    script.write_text("print()\n")
+    config.write_text('host = db\nDB_PASSWORD = "hunter2"\n')
+    with pytest.raises(SecretInRequest, match="line 2"):
+        resolved_config(JobRun(job=str(script), config=str(config)), None)

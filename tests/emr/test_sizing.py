@@ -124,8 +124,21 @@ def test_every_type_of_the_table_has_a_sizing(gpu):
     for instance in INSTANCES:
         if instance.gpus or gpu == "none":
             sizing = sizing_of(instance, gpu=gpu)
-            assert sizing.worker_mib >= 500, instance.type
+            assert sizing.worker_mib >= (250 if gpu == "rapids" else 500), instance.type
             assert sizing.overhead_mib >= sizing.executor_memory_mib, instance.type
+
+
+def test_beside_rapids_the_workers_have_half_of_the_overhead():
+    """The plugin pins a quarter of it, and spills into another."""
+    instance = instance_of("g6.4xlarge")
+    with_plugin = sizing_of(instance, gpu="rapids")
+    half = with_plugin.overhead_mib // 2
+    assert half == with_plugin.plugin_mib
+    assert half // with_plugin.executor_cores in (
+        with_plugin.worker_mib,
+        with_plugin.worker_mib - 1,
+    )
+    assert 0 == sizing_of(instance, gpu="python").plugin_mib
 
 
 def test_a_type_too_small_for_an_executor_is_refused():

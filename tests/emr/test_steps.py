@@ -202,3 +202,25 @@ def test_spark_reads_the_settings_as_they_were_written(spark):
     read = jvm.java.util.Properties()
     read.load(jvm.java.io.StringReader(properties(written)))
     assert written == {key: read.getProperty(key) for key in read.stringPropertyNames()}
+
+
+def test_another_role_is_another_run():
+    """What a run may read is part of what it gives."""
+    key = run_key(run_with(), plain(), PACKAGE)
+    assert key != run_key(run_with(runtime_role=ROLE), plain(), PACKAGE)
+    theirs = run_key(run_with(), plain(roles={"runtime": ROLE}), PACKAGE)
+    assert theirs == run_key(run_with(runtime_role=ROLE), plain(), PACKAGE)
+
+
+def test_lists_of_a_step_keep_deltas_part():
+    """A step's setting replaces the cluster's: without Delta's jars no table could be written."""
+    conf = {"spark.jars": "s3://b/own.jar", "spark.sql.extensions": "org.example.Mine"}
+    made = conf_of(spark_submit_argv(run_with(spark_conf=conf), plain(), PACKAGE))
+    delta = "/usr/share/aws/delta/lib/delta-spark.jar,/usr/share/aws/delta/lib/delta-storage.jar"
+    assert f"s3://b/own.jar,{delta}" == made["spark.jars"]
+    session = "io.delta.sql.DeltaSparkSessionExtension"
+    assert f"org.example.Mine,{session}" == made["spark.sql.extensions"]
+    moved = {"Classification": "spark-defaults", "Properties": {"spark.jars": "/opt/delta.jar"}}
+    spec = plain(configurations=[moved])
+    made = conf_of(spark_submit_argv(run_with(spark_conf=conf), spec, PACKAGE))
+    assert "s3://b/own.jar,/opt/delta.jar" == made["spark.jars"]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -64,6 +65,19 @@ class TestOnACluster:
         world.finish(second)
         assert first.step_id != second.step_id
         assert first.key == second.key
+        assert 2 == len(world.driver.runs)
+
+    def test_a_run_that_was_done_long_ago_runs_anew(self, here):
+        """The next run of a schedule has the same command line: it must not count as done."""
+        world = here()
+        cluster = world.launch().cluster_id
+        first = world.send(cluster)
+        world.finish(first)
+        assert None is not world.send(cluster).done
+        world.endpoint.world.store.clusters[cluster].steps[0].ended -= timedelta(hours=2)
+        second = world.send(cluster)
+        assert (False, None) == (second.attached, second.done)
+        world.finish(second)
         assert 2 == len(world.driver.runs)
 
     def test_another_configuration_is_another_run(self, here):

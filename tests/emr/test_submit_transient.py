@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from emr.aws.observed import RUN
+from emr.aws.observed import RUN, UNTIL
+from emr.aws.steps_sent import steps_of
 from emr.aws.submit import finish
 from emr.aws.waiting import describe
 from emr.errors import (
@@ -16,7 +19,7 @@ from emr.errors import (
 )
 from tests.emr.driver import Driver
 from tests.emr.endpoint import Fault
-from tests.emr.small_cluster import until
+from tests.emr.small_cluster import shell, until, until_step
 from tests.emr.submitting import QUICK, Here
 
 
@@ -55,6 +58,63 @@ class TestTransient:
         assert (sent.step_id, True) == (again.step_id, again.attached)
         assert "scored" in world.finish(again).said.stdout
         assert 1 == world.made() == len(world.driver.runs)
+
+    def test_a_run_that_was_done_long_ago_takes_another_cluster(self, here):
+        world = here()
+        sent = world.send()
+        until(world.aws.emr, sent.cluster_id, "TERMINATED")
+        cluster = world.endpoint.world.store.clusters[sent.cluster_id]
+        cluster.ended -= timedelta(hours=2)
+        cluster.steps[0].ended -= timedelta(hours=2)
+        second = world.send()
+        assert not second.attached
+        assert sent.cluster_id != second.cluster_id
+        world.finish(second)
+
+    def test_without_again_it_waits_on_for_what_again_started(self, here):
+        world = here()
+        world.finish(world.send())
+        world.driver.does(seconds=60)
+        second = world.send(again=True)
+        third = world.send()
+        assert (second.cluster_id, True) == (third.cluster_id, third.attached)
+        world.driver.go()
+        world.finish(third)
+
+    def test_of_several_steps_it_attaches_to_the_one_that_runs(self, here):
+        world = here()
+        world.driver.does(seconds=60)
+        first = world.send(keep=True)
+        name = steps_of(world.aws, first.cluster_id)[0].name
+        until_step(world.aws.emr, first.cluster_id, first.step_id, "RUNNING")
+        later = world.aws.emr.add_job_flow_steps(
+            JobFlowId=first.cluster_id, Steps=[shell("true", name=name)]
+        )["StepIds"]
+        world.aws.emr.cancel_steps(ClusterId=first.cluster_id, StepIds=later)
+        second = world.send(keep=True)
+        assert (first.step_id, True) == (second.step_id, second.attached)
+        world.driver.go()
+
+    def test_a_refused_end_of_the_cluster_does_not_hide_the_runs_error(self, here):
+        world = here()
+        world.driver.does(status=1)
+        sent = world.send(keep=True)
+        world.endpoint.faults.add(Fault(kind="access-denied", operation="TerminateJobFlows"))
+        with pytest.raises(StepFailed):
+            world.finish(sent)
+        assert any("could not be ended, and costs money" in text for text in world.said)
+
+    def test_a_second_client_does_not_end_the_cluster_that_the_first_keeps(self, here):
+        world = here()
+        world.driver.does(seconds=60, status=1)
+        first = world.send(keep=True)
+        assert UNTIL in describe(world.aws, first.cluster_id).tags
+        second = world.send()
+        assert (first.step_id, False) == (second.step_id, second.made)
+        world.driver.go()
+        with pytest.raises(StepFailed):
+            world.finish(second)
+        assert [first.cluster_id] == world.alive()
 
     def test_again_takes_another_cluster(self, here):
         world = here()

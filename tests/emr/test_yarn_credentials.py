@@ -8,6 +8,7 @@ key that is not on its list, and remembers who came.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -39,14 +40,25 @@ IN_THE_JVM = (
 
 
 def score(yarn, wine_on_s3, tmp_path, table, conf, **changes):
-    """Run the wine job; how it ended, and what its result file tells."""
-    result = tmp_path / "result.json"
-    config = packed.config_of(wine_on_s3, table, result=str(result), **changes)
+    """Run the wine job, its result on S3; how it ended, and what its result file tells."""
+    key = f"results/{table}.json"
+    config = packed.config_of(wine_on_s3, table, result=f"s3://{packed.BUCKET}/{key}", **changes)
     wine_on_s3.s3.door.seen.clear()
     done = yarn.submit(packed.plain_argv(tmp_path, config, conf))
     assert done.status == 0, done.driver[-6000:]
     assert wine_on_s3.expected == wine_on_s3.stored(table)
-    return done, json.loads(result.read_text())
+    told = wine_on_s3.s3.client().get_object(Bucket=packed.BUCKET, Key=key)["Body"]
+    return done, json.load(told)
+
+
+def stored_model(wine_on_s3) -> str:
+    """The wine model's folder on S3, where it is put."""
+    folder = Path(wine_on_s3.model)
+    for file in folder.rglob("*"):
+        if file.is_file():
+            key = f"models/wine/{file.relative_to(folder)}"
+            wine_on_s3.s3.client().upload_file(str(file), packed.BUCKET, key)
+    return f"s3://{packed.BUCKET}/models/wine"
 
 
 def test_keys_of_the_hadoop_configuration_reach_the_workers_and_no_log(yarn, wine_on_s3, tmp_path):
@@ -90,8 +102,11 @@ def test_where_a_runtime_role_is_the_jvms_alone_sparks_own_writer_writes(
         **NO_METADATA,
     }
 
-    done, told = score(yarn, wine_on_s3, tmp_path, "by/role", conf)
+    models = {"wine": {"uri": stored_model(wine_on_s3)}}
+    done, told = score(yarn, wine_on_s3, tmp_path, "by/role", conf, models=models)
 
+    # The model came, and the result went, through the JVM as well.
+    assert models["wine"]["uri"] == told["models"][0]["uri"]
     (warning,) = told["warnings"]
     assert "ACCESS_DENIED" in warning
     assert "max_quarantine is checked after the rows are in it" in warning

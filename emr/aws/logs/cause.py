@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from emr.aws.logs.printable import printable
+
 _LAST_LINE = re.compile(r"^ERROR [A-Z][A-Z0-9_]*: .*$", re.MULTILINE)
 _TRACEBACK = re.compile(
     r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(?P<last>\S.*)$", re.MULTILINE
@@ -28,7 +30,7 @@ LONGEST = 600
 
 
 def cause_of(*texts: str) -> str:
-    """The cause that these logs tell, on one line; empty when none is found.
+    """The cause that these logs tell, on one line, printable; empty when none is found.
 
     Sought in this order, the last of each: our own `ERROR CODE: …`, a limit of YARN's, the last
     line of a Python traceback, a Java exception, YARN's diagnostics.
@@ -41,7 +43,7 @@ def cause_of(*texts: str) -> str:
         for text in texts:
             found = find(text)
             if found:
-                line = " ".join(found.split())
+                line = " ".join(printable(found).split())
                 return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
     return ""
 

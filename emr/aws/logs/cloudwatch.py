@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emr.aws.client import translated
 from emr.aws.logs.cause import cause_of
 from emr.aws.logs.pieces import Piece
-from emr.aws.logs.tail import KEPT
+from emr.aws.logs.tail import KEPT, LONGEST, without_start
 
 if TYPE_CHECKING:
     from emr.aws.client import Aws
@@ -25,8 +27,11 @@ class CloudWatchLogs:
 
     aws: Aws
     at: LogGroup
+    only: Stream | None = None
     _next: dict[str, str] = field(default_factory=dict)
     _ends: dict[str, str] = field(default_factory=dict)
+    _untold: list[Piece] = field(default_factory=list)
+    """What was read before AWS stopped answering, for the next look."""
     _quiet: int = 0
 
     def read(self, step: Step) -> list[Piece]:
@@ -36,16 +41,18 @@ class CloudWatchLogs:
             NotFound: there is no such log group.
             AwsRefused: we may not read it.
         """
-        pieces = []
         for stream in self._streams((step.id, *step.applications)):
+            if self.only not in {None, _kind(stream)}:
+                continue
             text = self._new(stream)
             if text:
                 self._ends[stream] = (self._ends.get(stream, "") + text)[-KEPT:]
                 place = f"{self.at.group}:{stream}"
                 of_driver = step.id not in stream
-                pieces.append(
+                self._untold.append(
                     Piece(stream=_kind(stream), of_driver=of_driver, place=place, text=text)
                 )
+        pieces, self._untold = self._untold, []
         self._quiet = self._quiet + 1 if step.done and not pieces else 0
         return pieces
 
@@ -65,22 +72,31 @@ class CloudWatchLogs:
         pages = self.aws.logs.get_paginator("describe_log_streams")
         with translated():
             names = [s["logStreamName"] for p in pages.paginate(**asked) for s in p["logStreams"]]
-        return sorted(name for name in names if any(known in name for known in ids))
+        # As whole words: `s-1` is not in `s-10`.
+        known = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, ids))})(?!\w)")
+        return sorted(name for name in names if known.search(name))
 
     def _new(self, stream: str) -> str:
         asked = {"logGroupName": self.at.group, "logStreamName": stream, "startFromHead": True}
-        said: list[str] = []
+        said: deque[str] = deque()
+        kept = left_out = 0
+        token = self._next.get(stream)
         while True:
-            token = self._next.get(stream)
             with translated():
                 page = self.aws.logs.get_log_events(
                     **asked, **({"nextToken": token} if token else {})
                 )
-            said += [f"{event['message']}\n" for event in page["events"]]
-            self._next[stream] = page["nextForwardToken"]
+            for event in page["events"]:
+                said.append(f"{event['message']}\n")
+                kept += len(said[-1])
+            while kept > LONGEST and len(said) > 1:
+                left_out += len(said[0])
+                kept -= len(said.popleft())
+            before, token = token, page["nextForwardToken"]
             # The same token again is how the service says that this was the end.
-            if page["nextForwardToken"] == token or not page["events"]:
-                return "".join(said)
+            if token == before or not page["events"]:
+                self._next[stream] = token
+                return without_start(left_out) + "".join(said)
 
 
 def _kind(stream: str) -> Stream:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emr.aws.logs.pieces import logs_of
 from emr.aws.observed import ENDED
-from emr.aws.waiting import look
+from emr.aws.waiting import look, looks
 from emr.errors import EmrError
 
 if TYPE_CHECKING:
@@ -48,29 +49,39 @@ def follow(
 ) -> Iterator[Piece]:
     """Pieces of the logs as they come, until the step has ended and its logs are complete.
 
-    Each poll costs DescribeStep, DescribeCluster while it runs, and one look at the logs. When they
-    are not complete `settle_s` after the end was seen, the report says so and nothing more comes.
+    An outage of AWS is borne, as it is by the waiting: the step runs on. Each poll costs
+    DescribeStep, DescribeCluster while it runs, and one look at the logs. When they are not
+    complete `settle_s` after the end was seen, the report says so and nothing more comes.
 
     Raises:
         AwsRefused: we may not read them.
-        AwsUnreachable: AWS does not answer.
+        AwsUnreachable: no answer for `pace.patience_s`.
     """
-    over_at = None
-    while True:
-        over = step.done or cluster.state in ENDED
-        yield from logs.read(step)
-        if over:
-            if step.started is None or logs.settled(step):
-                return
-            over_at = time.monotonic() if over_at is None else over_at
-            if time.monotonic() - over_at >= settle_s:
-                report(f"its logs are not complete {settle_s:.0f} s after its end")
-                return
-            report("waiting for its logs")
-        pace.sleep()
-        if not over:
+    over_at, asked = None, False
+
+    def ask() -> list[Piece]:
+        nonlocal step, cluster, asked
+        if asked and not _over(step, cluster):
             step, cluster = look(aws, cluster.id, step.id)
+        asked = True
+        return logs.read(step)
+
+    for pieces in looks(ask, timeout_s=math.inf, pace=pace, report=report):
+        yield from pieces
+        if not _over(step, cluster):
             report(f"step {step.id} {step.state.lower()}")
+            continue
+        if step.started is None or logs.settled(step):
+            return
+        over_at = time.monotonic() if over_at is None else over_at
+        if time.monotonic() - over_at >= settle_s:
+            report(f"its logs are not complete {settle_s:.0f} s after its end")
+            return
+        report("waiting for its logs")
+
+
+def _over(step: Step, cluster: Cluster) -> bool:
+    return step.done or cluster.state in ENDED
 
 
 def collect(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from emr.aws.client import translated
 from emr.aws.logs.cause import cause_of
-from emr.aws.logs.tail import Tail
+from emr.aws.logs.tail import STEP, Tail
 from emr.errors import NotFound
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ class Piece:
 class Logs(Protocol):
     """A step's logs, wherever they are kept."""
 
+    only: Stream | None
+    """The one log that is fetched; all of them when None."""
+
     def read(self, step: Step) -> list[Piece]:
         """What is new since the last time."""
 
@@ -56,10 +59,13 @@ class S3Logs:
     aws: Aws
     root: str
     """`s3://bucket/prefix/j-…`: the cluster's folder."""
+    only: Stream | None = None
     applications: list[str] = field(default_factory=list)
     _tails: dict[str, Tail] = field(default_factory=dict)
     _seen: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     _pieces: dict[str, tuple[Stream, bool]] = field(default_factory=dict)
+    _untold: list[Piece] = field(default_factory=list)
+    """What was read before AWS stopped answering, for the next look."""
     _quiet: int = 0
     """How many looks since the step's end have brought nothing."""
 
@@ -69,13 +75,15 @@ class S3Logs:
         Raises:
             AwsRefused: S3 or KMS refuses us the logs.
         """
-        found = [p for f in self._list(f"steps/{step.id}/") for p in self._new(f, of_driver=False)]
-        for piece in found:
-            self._note(_APPLICATION.findall(piece.text) if piece.stream == "stderr" else [])
         self._note(step.applications)
+        for file in self._list(f"steps/{step.id}/"):
+            for piece in self._new(file, of_driver=False):
+                self._untold.append(piece)
+                self._note(_APPLICATION.findall(piece.text) if piece.stream == "stderr" else [])
         for application in self.applications:
-            files = self._list(f"containers/{application}/")
-            found += [p for f in _of_driver(files) for p in self._new(f, of_driver=True)]
+            for file in _of_driver(self._list(f"containers/{application}/")):
+                self._untold.extend(self._new(file, of_driver=True))
+        found, self._untold = self._untold, []
         self._quiet = self._quiet + 1 if step.done and not found else 0
         return found
 
@@ -88,8 +96,9 @@ class S3Logs:
         """
         if step.ended is None or not self._quiet:
             return False
-        ours = {uri: s for uri, (s, driver) in self._pieces.items() if driver == self._has_driver}
-        if not {"stdout", "stderr"} <= set(ours.values()):
+        of_driver = self._has_driver and self.only != "controller"
+        ours = {uri: s for uri, (s, driver) in self._pieces.items() if driver == of_driver}
+        if not ({self.only} if self.only else {"stdout", "stderr"}) <= set(ours.values()):
             return False
         stored = max(self._seen[uri][1] for uri in ours)
         final = stored > step.ended or self._quiet >= QUIET_LOOKS
@@ -120,15 +129,19 @@ class S3Logs:
         name = file["Key"].rpartition("/")[2].removesuffix(".gz")
         if name not in {"stdout", "stderr", "controller"}:
             return
+        # The step's stderr is needed whatever is asked for, when nothing else names the driver.
+        names_driver = name == "stderr" and not of_driver and not self.applications
+        if self.only not in {None, name} and not names_driver:
+            return
         bucket = self.root.removeprefix("s3://").partition("/")[0]
         uri = f"s3://{bucket}/{file['Key']}"
         if self._seen.get(uri, ("", None))[0] == file["ETag"]:
             return
         with translated():
-            body = self.aws.s3.get_object(Bucket=bucket, Key=file["Key"])["Body"].read()
+            body = self.aws.s3.get_object(Bucket=bucket, Key=file["Key"])["Body"]
+            text = self._tails.setdefault(uri, Tail()).add(body.iter_chunks(STEP))
         self._seen[uri] = (file["ETag"], file["LastModified"])
         self._pieces[uri] = (name, of_driver)
-        text = self._tails.setdefault(uri, Tail()).add(body)
         if text:
             yield Piece(stream=name, of_driver=of_driver, place=uri, text=text)
 

@@ -63,10 +63,12 @@ def list_clusters(world: World, request: Mapping[str, Any]) -> dict[str, Any]:
     """ListClusters: newest first, those of the states and between the times asked for."""
     states = request.get("ClusterStates") or (*ALIVE, "TERMINATING", *ENDED)
     after, before = request.get("CreatedAfter"), request.get("CreatedBefore")
+    seen_until = world.seen_until("ListClusters")
     found = [
         views.cluster_summary(cluster)
         for cluster in world.store.newest_first()
         if cluster.state in states
+        and cluster.created <= seen_until
         and (after is None or cluster.created >= after)
         and (before is None or cluster.created <= before)
     ]

@@ -23,6 +23,7 @@ Kind = Literal[
     "step-interrupted",
     "logs-missing",
     "logs-late",
+    "stale-lists",
 ]
 
 
@@ -108,7 +109,10 @@ class Fault:
     """Refusals and lost replies strike this operation only; any when `*`."""
     times: int = 1
     after_s: float = 0.0
-    """`instance-failure`, `step-interrupted`: so long after a step began. `logs-late`: so late."""
+    """`instance-failure`, `step-interrupted`: so long after a step began. `logs-late`: so late.
+
+    `stale-lists`: ListClusters or ListSteps does not tell of what was made since so many seconds.
+    """
 
 
 class Faults:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import tempfile
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
+HOME = "us-east-1"
 _ENDS_S = 15.0
+_SCOPE = re.compile(r"/(?P<region>[a-z0-9-]+)/elasticmapreduce/aws4_request")
 
 
 class EmrEndpoint:
@@ -71,6 +75,8 @@ class EmrEndpoint:
             s3=client_of("s3", s3_endpoint),
             logs=client_of("logs", logs_endpoint or s3_endpoint),
         )
+        self._lock = threading.Lock()
+        self._worlds = {HOME: self.world}
         self._server = _Server(("127.0.0.1", port), self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="emr", daemon=True
@@ -99,7 +105,14 @@ class EmrEndpoint:
         if self._scratch is not None:
             self._scratch.cleanup()
 
-    def answer(self, operation: str, body: bytes) -> bytes:
+    def world_of(self, region: str) -> World:
+        """What there is in a region; each has its own clusters. `world` is us-east-1's."""
+        with self._lock:
+            if region not in self._worlds:
+                self._worlds[region] = replace(self.world, store=Store())
+            return self._worlds[region]
+
+    def answer(self, operation: str, body: bytes, region: str = HOME) -> bytes:
         """The response's body; ApiError when the request is refused, Cut when its reply is lost."""
         self.requests.append(operation)
         model = operation_model(operation)
@@ -110,25 +123,28 @@ class EmrEndpoint:
         if function is None:
             raise ApiError("UnknownOperationException", f"'{operation}' is not served here.")
         request = read_request(operation, body)
-        with self.world.store.changed:
+        world = self.world_of(region)
+        with world.store.changed:
             try:
-                written = write_response(operation, function(self.world, request))
+                written = write_response(operation, function(world, request))
             finally:
-                self.world.store.changed.notify_all()
+                world.store.changed.notify_all()
         if self.faults.take(["lost-reply"], operation) is not None:
             raise Cut
         return written
 
     def _end_clusters(self) -> None:
         """End what still lives, so that no process outlives the endpoint."""
-        store = self.world.store
-        with store.changed:
-            for cluster in store.clusters.values():
-                ask_to_end(cluster, "TERMINATED", "USER_REQUEST", "The endpoint is closed")
-            store.changed.notify_all()
-            store.changed.wait_for(
-                lambda: all(c.state in ENDED for c in store.clusters.values()), _ENDS_S
-            )
+        for store in [world.store for world in self._worlds.values()]:
+            with store.changed:
+                _end_all(store)
+
+
+def _end_all(store: Store) -> None:
+    for cluster in store.clusters.values():
+        ask_to_end(cluster, "TERMINATED", "USER_REQUEST", "The endpoint is closed")
+    store.changed.notify_all()
+    store.changed.wait_for(lambda: all(c.state in ENDED for c in store.clusters.values()), _ENDS_S)
 
 
 class Cut(Exception):
@@ -188,9 +204,10 @@ class _Handler(BaseHTTPRequestHandler):
         target = self.headers.get("X-Amz-Target", "")
         if not target.startswith(TARGET):
             raise ApiError("UnknownOperationException", f"No operation is named by '{target}'.")
-        if "/elasticmapreduce/aws4_request" not in self.headers.get("Authorization", ""):
+        signed = _SCOPE.search(self.headers.get("Authorization", ""))
+        if signed is None:
             raise ApiError("MissingAuthenticationTokenException", "The request is not signed.", 403)
-        return self.server.endpoint.answer(target.removeprefix(TARGET), body)
+        return self.server.endpoint.answer(target.removeprefix(TARGET), body, signed["region"])
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
         """Say nothing; `EmrEndpoint.requests` tells what was asked."""

