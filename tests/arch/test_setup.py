@@ -77,7 +77,8 @@ def test_make_alone_lists_every_target() -> None:
     assert declared is not None
     shown = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
     assert re.findall(r"^  make ([\w-]+) +\S", shown, re.MULTILINE) == declared[1].split()[1:] == [
-        "setup", "demo", "test", "emr-test", "lint", "fmt", "notebooks", "bench", "matrix", "lock", "clean",
+        "setup", "demo", "test", "emr-test", "lint", "fmt", "notebooks", "bench", "matrix",
+            "lock", "clean",
     ]  # fmt: skip
 
 
