@@ -9,13 +9,10 @@ import typer
 
 from emr.commands import ask, cost, doctor, end, iam, logs, plan, submit, up
 from emr.commands.options import EXIT_STATUSES
-from sparkml.errors import ConfigError
+from sparkml.last_line import exit_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-USAGE: type[Exception] = typer.BadParameter.__mro__[1]
-"""What Typer raises for a wrong command line: the base of its public exceptions."""
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "plan": plan.plan,
@@ -59,15 +56,4 @@ def main() -> None:
 
 def status() -> int:
     """The exit status of the process's arguments; a wrong command line ends with a last line."""
-    try:
-        return make_app()(prog_name="emr", standalone_mode=False) or 0
-    except SystemExit as over:
-        return over.code if isinstance(over.code, int) else int(over.code is not None)
-    except USAGE as error:
-        said = str(error.format_message())  # type: ignore[attr-defined]
-        if said.startswith("Usage:"):  # no arguments at all: the help itself
-            error.show()  # type: ignore[attr-defined]
-        else:
-            wrong = ConfigError(said, where="the command line", fix="--help lists the options")
-            print(wrong.line(), file=sys.stderr, flush=True)
-        return ConfigError.exit_status
+    return exit_status(make_app(), prog_name="emr")

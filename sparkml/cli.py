@@ -13,14 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparkml.errors import ConfigError
-from sparkml.last_line import last_line
+from sparkml.last_line import exit_status, last_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-USAGE: type[Exception] = typer.BadParameter.__mro__[1]
-"""What Typer raises for a wrong command line: the base of its public exceptions."""
+    from collections.abc import Sequence
 
 EXIT_STATUSES = """\b
 Exit status:
@@ -226,25 +222,11 @@ def driver(argv: Sequence[str], *, command: str = "score") -> int:
     group = typer.main.get_command(app)
     chosen = group.commands[command]  # type: ignore[attr-defined]  # it is a group of commands
     door = Door(owns_terminal=False)
-    return _status(chosen.main, list(argv), prog_name=f"{command.replace('-', '_')}.py", obj=door)
+    return exit_status(
+        chosen.main, list(argv), prog_name=f"{command.replace('-', '_')}.py", obj=door
+    )
 
 
 def main() -> None:
     """The `sparkml` command."""
-    sys.exit(_status(app, prog_name="sparkml"))
-
-
-def _status(command: Callable[..., Any], *arguments: Any, **options: Any) -> int:
-    """The exit status of a command; a wrong command line ends with one last line, too."""
-    try:
-        return command(*arguments, **options, standalone_mode=False) or 0
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except USAGE as error:
-        said = str(error.format_message())  # type: ignore[attr-defined]
-        if said.startswith("Usage:"):  # no arguments at all: the help itself
-            error.show()  # type: ignore[attr-defined]
-        else:
-            wrong = ConfigError(said, where="the command line", fix="--help lists the options")
-            print(wrong.line(), file=sys.stderr, flush=True)
-        return ConfigError.exit_status
+    sys.exit(exit_status(app, prog_name="sparkml"))

@@ -1,4 +1,4 @@
-"""`last_line`: however a command ends, one last line says so, and the exit status agrees."""
+"""However a command ends, one last line says so, and the exit status agrees."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sparkml.errors import ConfigError, SparkMLError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -64,3 +64,22 @@ def _fail(line: str, status: int, *, debug: bool, above: Sequence[str] = ()) -> 
         print(problem, file=sys.stderr)
     print(line, file=sys.stderr, flush=True)
     raise SystemExit(status) from None
+
+
+def exit_status(command: Callable[..., Any], *arguments: Any, **options: Any) -> int:
+    """The exit status of a Typer command; a wrong command line ends with one last line, too."""
+    import typer
+
+    usage: type[Exception] = typer.BadParameter.__mro__[1]  # the base of its public exceptions
+    try:
+        return command(*arguments, **options, standalone_mode=False) or 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except usage as error:
+        said = str(error.format_message())  # type: ignore[attr-defined]
+        if said.startswith("Usage:"):  # no arguments at all: the help itself
+            error.show()  # type: ignore[attr-defined]
+        else:
+            wrong = ConfigError(said, where="the command line", fix="--help lists the options")
+            print(wrong.line(), file=sys.stderr, flush=True)
+        return ConfigError.exit_status

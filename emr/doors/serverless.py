@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from emr.aws.client import translated
 from emr.doors.run import Seen
-from emr.doors.settings import arguments, keyed_name, packed_conf
+from emr.doors.settings import arguments, keyed_name, packed_conf, s3_logs
 from emr.machines.instances import arch_of
 from emr.request.secrets import refuse_secrets
 from emr.request.service_model import check_request
@@ -160,9 +160,7 @@ class Serverless:
 
 
 def _monitoring(spec: ClusterSpec) -> dict[str, Any]:
-    root = (spec.logs.s3 or f"{spec.artifacts.rstrip('/')}/logs").rstrip("/")
-    key = {"encryptionKeyArn": spec.logs.kms_key} if spec.logs.kms_key else {}
-    found: dict[str, Any] = {"s3MonitoringConfiguration": {"logUri": f"{root}/", **key}}
+    found: dict[str, Any] = {"s3MonitoringConfiguration": s3_logs(spec)}
     if spec.logs.cloudwatch:
         watch = {"enabled": True, "logGroupName": spec.logs.cloudwatch.group}
         if spec.logs.cloudwatch.prefix:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emr.request.cluster import log_uri
 from emr.request.steps import SITE, name_of, run_key
 
 if TYPE_CHECKING:
@@ -46,3 +47,9 @@ def keyed_name(run: JobRun, spec: ClusterSpec, package: Package, *, longest: int
     """The run's name, ending in its key: how a run that is there already is found again."""
     key = f" [{run_key(run, spec, package)}]"
     return name_of(run)[: longest - len(key)] + key
+
+
+def s3_logs(spec: ClusterSpec) -> dict[str, str]:
+    """Where a run's logs go on S3, as both services of AWS take it."""
+    key = {"encryptionKeyArn": spec.logs.kms_key} if spec.logs.kms_key else {}
+    return {"logUri": log_uri(spec), **key}

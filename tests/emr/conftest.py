@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from contextlib import ExitStack
 
 import boto3
 import pytest
 
+from emr import cli
+from tests.emr.driver import Driver
 from tests.emr.endpoint import EmrEndpoint, Runner
 
 _buckets = itertools.count(1)
@@ -73,3 +76,29 @@ def emr_endpoint(aws_environment, s3_server, tmp_path, monkeypatch):
 
         yield make
     assert [] == [mistake for endpoint in made for mistake in endpoint.mistakes]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Polls ten times a second instead of every 20 s."""
+    monkeypatch.setenv("SPARKML_EMR_POLL_S", "0.1")
+
+
+@pytest.fixture
+def driver(tmp_path):
+    """The stand-in for `spark-submit` that the endpoint runs."""
+    return Driver(tmp_path / "driver")
+
+
+@pytest.fixture
+def emr(monkeypatch, capsys):
+    """The command in this process: its exit status, stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["emr", *map(str, arguments)])
+        capsys.readouterr()
+        status = cli.status()
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run

@@ -106,3 +106,8 @@ def write_spec(folder: Path, bucket: str, **changes) -> str:
     file = folder / "small.yaml"
     file.write_text(yaml.safe_dump(spec))
     return str(file)
+
+
+def last(text: str) -> str:
+    """The last line that a command said."""
+    return text.strip().splitlines()[-1]

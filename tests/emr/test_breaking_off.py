@@ -3,43 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import boto3
 import pytest
 
-from emr import cli
-from tests.emr.driver import Driver, write_job, write_spec
+from tests.emr.driver import last, write_job, write_spec
 from tests.emr.endpoint import Fault
 from tests.emr.small_cluster import small_cluster, until, until_step
 
-
-@pytest.fixture
-def driver(tmp_path):
-    return Driver(tmp_path / "driver")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setenv("SPARKML_EMR_POLL_S", "0.1")
-
-
-@pytest.fixture
-def emr(monkeypatch, capsys):
-    """The command in this process: its exit status, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["emr", *map(str, arguments)])
-        capsys.readouterr()
-        status = cli.status()
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
-
-
-def last(text):
-    return text.strip().splitlines()[-1]
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 class TestUp:

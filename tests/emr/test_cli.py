@@ -14,45 +14,18 @@ from pathlib import Path
 import boto3
 import pytest
 
-from emr import cli
-from tests.emr.driver import Driver, write_job, write_spec
+from tests.emr.driver import last, write_job, write_spec
 from tests.emr.endpoint import Fault
 from tests.emr.small_cluster import small_cluster, until, until_step, until_true
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 RAPIDS = "conf/clusters/gpu-rapids.yaml"
-
-
-@pytest.fixture
-def driver(tmp_path):
-    return Driver(tmp_path / "driver")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setenv("SPARKML_EMR_POLL_S", "0.1")
-
-
-@pytest.fixture
-def emr(monkeypatch, capsys):
-    """The command in this process: its exit status, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["emr", *map(str, arguments)])
-        capsys.readouterr()
-        status = cli.status()
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
 
 
 def process(*arguments, **options):
     """The command in a process of its own."""
     return subprocess.Popen([sys.executable, "-m", "emr", *map(str, arguments)], **options)
-
-
-def last(text):
-    return text.strip().splitlines()[-1]
 
 
 class TestUpSubmitLogsDown:

@@ -10,36 +10,14 @@ import sys
 import boto3
 import pytest
 
-from emr import cli
 from emr.aws.client import connect
 from emr.aws.doctor_spec import _grown, _quotas
 from emr.commands.options import spec_from
-from tests.emr.driver import write_spec
+from tests.emr.driver import last, write_spec
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 RAPIDS = "conf/clusters/gpu-rapids.yaml"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setenv("SPARKML_EMR_POLL_S", "0.1")
-
-
-@pytest.fixture
-def emr(monkeypatch, capsys):
-    """The command in this process: its exit status, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["emr", *map(str, arguments)])
-        capsys.readouterr()
-        status = cli.status()
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
-
-
-def last(text):
-    return text.strip().splitlines()[-1]
 
 
 class TestWithoutAws:
