@@ -10,6 +10,9 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON VIRTUAL_ENV
 
+# Two files of tests at a time, each process with its own Spark: 4 GB for each.
+TEST_WORKERS ?= 2
+
 .PHONY: help setup demo test emr-test lint fmt notebooks bench matrix lock clean
 
 help:
@@ -21,8 +24,8 @@ setup:  ## build .venv from the lock, find or install Java, fetch the Delta jars
 demo: setup  ## train, register and score on real data, and show the result
 	@.venv/bin/python -m tools.demo $(DEMO_ARGS)
 
-test: setup  ## run the tests (PYTEST_ARGS="-k name" for some)
-	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+test: setup  ## run the tests (PYTEST_ARGS="-k name" for some, TEST_WORKERS=0 in one process)
+	@.venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 emr-test: setup  ## run the tests of emr on real YARN daemons with real S3A (some 20 minutes; fetches 60 MB of jars once)
 	@.venv/bin/python tools/yarn_jars.py

@@ -29,7 +29,8 @@ try() { # row: the tests, or the shortest thing that needs Spark, Delta and a Py
     if [ -n "${MATRIX_CHECK:-}" ]; then
         PATH=$PWD/.venv-matrix/$1/bin:$PATH python tools/matrix/delta_session.py
     else
-        PATH=$PWD/.venv-matrix/$1/bin:$PATH python -m pytest tests/unit tests/spark tests/parity
+        PATH=$PWD/.venv-matrix/$1/bin:$PATH python -m pytest -n 2 --dist loadfile \
+            tests/unit tests/spark tests/parity
     fi
 }
 

@@ -88,7 +88,7 @@ def test_several_classes_give_the_likeliest_and_each_probability(objective, tmp_
         ("lambdarank", {"group": [120, 120]}),
         (lambda p, d: (p - d.get_label(), np.ones_like(p)), {}),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_every_other_objective_gives_the_library_s_number(objective, params, tmp_path):
     """Ranking, quantiles, one's own objective: no class is made up."""
