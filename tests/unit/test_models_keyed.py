@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import io
 import shutil
 from collections import Counter
-from dataclasses import replace
 
-import cloudpickle
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,71 +21,16 @@ from sparkml.errors import (
     ConfigError,
     ModelUnreadable,
     SignatureError,
-    SinkNotWritable,
     UnsupportedFlavor,
-    UntrustedModel,
 )
-from sparkml.models.digest import digest_of
-from sparkml.models.environment import EnvironmentWarning
 from sparkml.models.flavors import keyed_predictor
 from sparkml.models.flavors.keyed import KeyedModel
-from sparkml.models.flavors.keyed_file import Header
 from sparkml.models.flavors.keyed_index import KeyIndex
-from sparkml.models.flavors.keyed_write import Entry, write_keyed
 from sparkml.models.read import open_predictor
 from sparkml.spec import Field, Signature
 from sparkml.testing import THROUGH_BLAS, check_scorer
-from sparkml.training.fit_key import versions_of
+from tests.keyed_models import FEATURES, by_hand, errors, rows, trees, write
 from tests.models import table
-
-STORE = (Field(name="store", type="int64"),)
-FEATURES = (Field(name="a", type="double"), Field(name="b", type="double"))
-PREDICTION = (Field(name="prediction", type="double"),)
-
-
-def write(folder, models, *, keys=STORE, classes=(), **options):
-    """A keyed model of `models`: key -> fitted estimator, or the code of why there is none."""
-    scratch = io.BytesIO()
-    entries = []
-    for key, model in models.items():
-        given = {"key": key, "rows": 20, "start": scratch.tell()}
-        if isinstance(model, str):
-            entries.append(Entry(**given, code=model, message="3 of 10 rows"))
-        else:
-            entries.append(Entry(**given, length=scratch.write(cloudpickle.dumps(model))))
-    options = {"outputs": PREDICTION, "features": FEATURES, **options}
-    header = Header(keys=keys, classes=classes, **options)
-    one = next(m for m in models.values() if not isinstance(m, str))
-    write_keyed(folder, header, entries, scratch, versions=versions_of(one))
-    return folder
-
-
-def trees(*stores):
-    """A tree for each store, each of other data."""
-    made = {}
-    for store in stores:
-        x = table(60, seed=store)
-        made[(store,)] = DecisionTreeRegressor(random_state=0).fit(x, x["a"] * (store + 1))
-    return made
-
-
-def rows(stores, key="store", seed=9):
-    """A batch with a row for each of `stores`."""
-    x = table(len(stores), seed=seed)
-    return pa.record_batch({key: pa.array(stores), "a": x["a"], "b": x["b"]})
-
-
-def errors(scores):
-    """Row -> code and message."""
-    found = enumerate(scores.column(scores.num_columns - 1).to_pylist())
-    return {i: (e["code"], e["message"]) for i, e in found if e}
-
-
-def by_hand(models, batch):
-    """What each row's own estimator gives for it, alone."""
-    x = batch.select(["a", "b"]).to_pandas()
-    stores = batch.column(0).to_pylist()
-    return [models[(s,)].predict(x.iloc[[i]])[0] for i, s in enumerate(stores)]
 
 
 def test_each_row_gets_what_the_estimator_of_its_key_gives(tmp_path):
@@ -264,118 +206,6 @@ def test_a_key_that_stands_twice_is_refused():
         KeyIndex([pa.array([1, 1]), pa.array(["a", "a"])])
 
 
-def test_the_same_models_give_the_same_bytes_in_whatever_order(tmp_path):
-    """So the digest tells whether anything changed; the index says which key's model did."""
-    models = trees(1, 2, 3)
-    one = read_spec(str(write(tmp_path / "one", models)))
-    two = read_spec(str(write(tmp_path / "two", dict(reversed(models.items())))))
-    other = read_spec(str(write(tmp_path / "other", {**models, **trees(2), (3,): models[(1,)]})))
-
-    assert one.digest == two.digest != other.digest
-    shas = [
-        pq.read_table(tmp_path / name / "index.parquet")["sha256"].to_pylist()
-        for name in ("one", "other")
-    ]
-    assert [True, True, False] == [a == b for a, b in zip(*shas, strict=True)]
-
-
-def test_a_folder_is_replaced_only_if_it_is_a_keyed_model(tmp_path):
-    """A mistyped output does not cost anybody's files, and nothing is left lying around."""
-    models = trees(1)
-    write(tmp_path / "m", trees(1, 2))
-    assert 1 == pq.read_table(write(tmp_path / "m", models) / "index.parquet").num_rows
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years")
-
-    with pytest.raises(SinkNotWritable, match="no keyed model"):
-        write(tmp_path / "mine", models)
-
-    assert "years" == (tmp_path / "mine" / "thesis.txt").read_text()
-    assert ["m", "mine"] == sorted(p.name for p in tmp_path.iterdir())
-
-
-def shorter(path):
-    """Cut a file's last byte off."""
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def flipped(path):
-    """Change one bit in a file's middle."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def reworded(path, old, new):
-    """Replace a text in a file that has it."""
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
-
-
-DAMAGES = {
-    "models.bin has": lambda f: shorter(f / "models.bin"),
-    "models.bin was changed at byte": lambda f: flipped(f / "models.bin"),
-    "damaged: FileNotFoundError: .*models.bin": lambda f: (f / "models.bin").unlink(),
-    "damaged: FileNotFoundError: .*index.parquet": lambda f: (f / "index.parquet").unlink(),
-    "damaged: ArrowInvalid: .*Parquet": lambda f: shorter(f / "index.parquet"),
-    "the index has the columns key": lambda f: pq.write_table(
-        pa.table({"key": [1]}), f / "index.parquet"
-    ),
-    "of format 2; this version reads 1": lambda f: reworded(f / "MLmodel", "mat: 1", "mat: 2"),
-    "does not describe a keyed model": lambda f: reworded(f / "MLmodel", " keys:", " kays:"),
-}
-
-
-@pytest.mark.parametrize("said", DAMAGES)
-def test_a_damaged_artifact_is_unreadable_before_any_row(tmp_path, said):
-    """It is told on the driver, when the spec is read."""
-    folder = write(tmp_path / "m", trees(1, 2))
-    DAMAGES[said](folder)
-
-    with pytest.raises(ModelUnreadable, match=said) as error:
-        read_spec(str(folder))
-
-    assert error.value.fix
-
-
-def test_a_worker_does_not_compare_every_model_again(tmp_path):
-    """The folder's digest holds all of their bytes."""
-    spec = read_spec(str(write(tmp_path / "m", trees(1, 2))))
-    folder = write(tmp_path / "shipped", trees(1, 2))
-    flipped(folder / "models.bin")
-
-    assert load_scorer(replace(spec, digest=digest_of(folder)), folder)
-
-
-def test_a_model_that_does_not_unpickle_names_its_key(tmp_path):
-    """The artifact is whole, but a class in it is not to be had here."""
-
-    class Gone:
-        classes_ = ()
-
-        def __reduce__(self):
-            return (__import__, ("no_such_module",))
-
-    folder = write(tmp_path / "m", {**trees(1), (2,): Gone()})
-    scorer = load_scorer(read_spec(str(folder)))
-
-    with pytest.raises(ModelUnreadable, match=r"store=2 cannot be loaded.*no_such_module"):
-        scorer(rows([1, 2]))
-
-
-def test_classes_that_the_artifact_does_not_know_are_no_silent_number(tmp_path):
-    """A probability whose place nobody knows is an error."""
-    model = DecisionTreeClassifier().fit(table(30), np.arange(30) % 3)
-    outputs = (
-        Field(name="prediction", type="int64"),
-        Field(name="probability", type="list<double>"),
-    )
-    folder = write(tmp_path / "m", {(1,): model}, classes=(0, 1), outputs=outputs)
-
-    with pytest.raises(ModelUnreadable, match="classes"):
-        load_scorer(read_spec(str(folder)))
-
-
 def test_the_cache_holds_what_fits_and_no_more(tmp_path):
     """Whatever the number of models; at least one is open, however small the bound."""
     models = trees(*range(12))
@@ -431,18 +261,6 @@ def test_null_is_the_word_null_in_a_configuration(tmp_path):
     spec = read_spec(str(write(tmp_path / "m", trees(1))), params={"unknown_key": None})
 
     assert {} == errors(load_scorer(spec)(rows([1, 2])))
-
-
-def test_its_pickles_are_told_to_the_trust_policy_and_its_versions_to_the_environment_s(tmp_path):
-    """As of any other model."""
-    folder = write(tmp_path / "m", trees(1))
-    with pytest.raises(UntrustedModel, match=r"models.bin holds pickles"):
-        read_spec(str(folder), trust="never")
-    pins = folder / "requirements.txt"
-    pins.write_text(pins.read_text().replace("scikit-learn==", "scikit-learn==0."))
-
-    with pytest.warns(EnvironmentWarning, match=r"trained with scikit-learn 0\."):
-        read_spec(str(folder))
 
 
 def test_another_model_is_no_keyed_model_and_a_signature_needs_its_keys(tmp_path):
