@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-import uuid
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import Observation
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
 from sparkml.errors import ConfigError, did_you_mean
@@ -27,9 +24,6 @@ if TYPE_CHECKING:
 
     from sparkml.config import FeaturesConfig, Loaded
     from sparkml.spark.progress import Reporter
-
-OBSERVED_S = 60.0
-"""How long the counts of a write that has ended may take to arrive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +73,13 @@ def _run(config: FeaturesConfig, report: Reporter) -> Computed:
         if writer.done():  # Delta would skip the write, and its counts would never come
             return told(already_done=True)
         report.stage(f"computing into {writer.name}")
-        counts = Observation(f"sparkml-{uuid.uuid4().hex[:8]}")
         started = time.monotonic()
         with watched(spark, f"sparkml: {writer.name}", report), explained():
-            writer.save(df.observe(counts, F.count(F.lit(1)).alias("rows")))
+            counts = writer.save(df, {"rows": F.count(F.lit(1))})
         seconds = max(round(time.monotonic() - started, 3), 0.001)
-        rows = _observed(counts)
-        if rows is None:
+        if counts is None:
             return told(already_done=True)
-        return told(rows=rows, seconds=seconds, sample=stored_sample(writer.read))
+        return told(rows=counts["rows"], seconds=seconds, sample=stored_sample(writer.read))
 
 
 def plan(loaded: Loaded[FeaturesConfig]) -> Plan:
@@ -109,18 +101,6 @@ def plan(loaded: Loaded[FeaturesConfig]) -> Plan:
             sink=SparkWriter(spark, config.sink, df.schema).describe(),
             config=config_rows(loaded),
         )
-
-
-def _observed(counts: Observation) -> int | None:
-    """The rows that were written; None where Delta skipped the write.
-
-    It does so when another run with the same key has ended meanwhile, and the counts never come.
-    """
-    found: list[int] = []
-    waiting = Thread(target=lambda: found.append(counts.get["rows"]), daemon=True)
-    waiting.start()
-    waiting.join(OBSERVED_S)
-    return found[0] if found else None
 
 
 def _chosen(df: DataFrame, config: FeaturesConfig) -> DataFrame:

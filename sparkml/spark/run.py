@@ -79,6 +79,8 @@ def _run(config: JobConfig, report: Reporter) -> Outcome:
         with watched(spark, f"sparkml: {sink.name}", report), explained():
             written = sink.write(df, plan, task, max_quarantine=config.max_quarantine)
         seconds = time.monotonic() - started
+        if written is None:
+            return told(table_version=sink.done(), already_done=True)
         return told(
             rows=written.rows,
             scored=written.rows - written.quarantined,

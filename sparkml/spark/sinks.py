@@ -8,11 +8,9 @@ where the workers' Python has no credentials for it, which the outcome then says
 
 from __future__ import annotations
 
-import uuid
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pyspark.sql import Observation
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
@@ -58,8 +56,8 @@ class OpenSink(Protocol):
 
     def write(
         self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
-    ) -> Written:
-        """Score `df` and store the rows."""
+    ) -> Written | None:
+        """Score `df` and store the rows; None where a run with the same key ended meanwhile."""
         ...
 
     def read(self) -> DataFrame:
@@ -116,7 +114,7 @@ class _Delta:
 
     def write(
         self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
-    ) -> Written:
+    ) -> Written | None:
         layout = self._target.layout
         why = unwritable_by_workers(self._spark, layout.root, layout.s3)
         if why:
@@ -184,14 +182,15 @@ class _ThroughSpark:
 
     def write(
         self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
-    ) -> Written:
-        counts = Observation(f"sparkml-{uuid.uuid4().hex[:8]}")
+    ) -> Written | None:
         scored = plan.apply(df, task).withColumn(COLUMN, self._provenance.column())
         for name, value in self._fixed.items():  # this run's partition, which the rows do not carry
             scored = scored.withColumn(name, F.lit(value).cast(self.schema[name].dataType))
-        rows, bad = F.count(F.lit(1)).alias("rows"), F.count(column("error")).alias("bad")
-        self._writer.save(scored.observe(counts, rows, bad))
-        written = Written(rows=counts.get["rows"], quarantined=counts.get["bad"])
+        counts = {"rows": F.count(F.lit(1)), "quarantined": F.count(column("error"))}
+        counted = self._writer.save(scored, counts)
+        if counted is None:
+            return None
+        written = Written(**counted)
         fate = "the rows are written: this sink cannot take them back"
         check_quarantine(written, max_quarantine, where=self.name, fate=fate)
         return written

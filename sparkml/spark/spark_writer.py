@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import Observation
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import ArrayType, MapType, StructType
 
@@ -22,12 +25,17 @@ from sparkml.spark.types import column, quoted
 from sparkml.spark.written import absolute, app_id
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+    from collections.abc import Mapping
+
+    from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 
     from sparkml.config import Sink
 
 TXN_VERSION = 1
 """A run key is written once, so its transaction in Delta's log never has a second version."""
+
+OBSERVED_S = 60.0
+"""How long the counts of a write that has ended may take to arrive."""
 
 
 class SparkWriter:
@@ -86,8 +94,18 @@ class SparkWriter:
         """The version of the Delta table as it is now; -1 where there is none."""
         return DeltaTransaction(self._spark, self.name).version
 
-    def save(self, rows: DataFrame) -> None:
-        """Write `rows`, which have the sink's schema, in one job."""
+    def save(self, rows: DataFrame, counts: Mapping[str, Column]) -> dict[str, int] | None:
+        """Write `rows`, which have the sink's schema, in one job; the `counts` over them.
+
+        None where nothing was written: another run with the same key has ended since `done` was
+        asked, and Delta skipped this one.
+        """
+        observation = Observation(f"sparkml-{uuid.uuid4().hex[:8]}")
+        named = [count.alias(name) for name, count in counts.items()]
+        self._save(rows.observe(observation, *named))
+        return _arrived(observation)
+
+    def _save(self, rows: DataFrame) -> None:
         sink = self._sink
         mode = "overwrite" if sink.mode == "replace" else "append"
         flat = _flat(rows) if isinstance(sink, CsvSink) else rows
@@ -182,6 +200,16 @@ class SparkWriter:
             raise SinkNotWritable(
                 brief(error), where=self.name, fix="check the address and the permissions"
             ) from error
+
+
+def _arrived(observation: Observation) -> dict[str, int] | None:
+    """What was observed; None when it does not come, as of a write that Delta skipped."""
+    found: list[dict[str, int]] = []
+    # A thread, since asking waits for ever.
+    waiting = Thread(target=lambda: found.append(observation.get), daemon=True)
+    waiting.start()
+    waiting.join(OBSERVED_S)
+    return found[0] if found else None
 
 
 def _delta_options(sink: DeltaSink, schema: StructType, *, is_new: bool) -> dict[str, str]:

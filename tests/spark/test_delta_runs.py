@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
-from sparkml.errors import (
-    CommitConflict,
-)
+from sparkml.config import DeltaSink
+from sparkml.errors import CommitConflict
+from sparkml.spark import spark_writer
 from sparkml.spark.parquet.layout import from_text, to_batch
 from sparkml.spark.parquet.writer import write_files
 from tests.delta_runs import SCHEMA, files_under, ids, row, run, struct, target_of, tasks, version
@@ -161,3 +162,18 @@ def test_tasks_on_executors_write_and_report(spark, tmp_path):
     assert sum(r.quarantined for r in reports) == 100
     target.commit(reports, metadata={})
     assert ids(spark, tmp_path / "t") == list(range(1000))
+
+
+def test_spark_s_own_writer_says_that_another_run_with_its_key_was_first(
+    spark, tmp_path, monkeypatch
+):
+    """Delta skips the second write without a word, and its counts never come."""
+    monkeypatch.setattr(spark_writer, "OBSERVED_S", 2.0)
+    rows = spark.range(5)
+    counts = {"rows": F.count(F.lit(1))}
+    sink = DeltaSink(format="delta", path=str(tmp_path / "t"), mode="append", run_key="monday")
+    first, second = (spark_writer.SparkWriter(spark, sink, rows.schema) for _ in range(2))
+
+    assert {"rows": 5} == first.save(rows, counts)
+    assert second.save(rows, counts) is None
+    assert 5 == second.read().count()
