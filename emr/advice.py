@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emr.machines.instances import worker_instances
 from emr.machines.releases import release_of
 from emr.machines.sizing import sizing_of_spec
+from emr.package.config import out_of_reach
+from emr.request.configurations import DELTA_JARS
+from emr.request.merge import merge_configurations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +44,9 @@ def advice(spec: ClusterSpec, config: Section | None = None) -> tuple[str, ...]:
         *_of_memory(spec, sizing),
         *_of_security(spec),
         *_of_time(spec),
+        *_of_settings(spec),
+        *_of_places(config),
+        *_of_models(config),
         *_of_tables(spec, config),
     )
 
@@ -129,7 +136,7 @@ def _of_memory(spec: ClusterSpec, sizing: Sizing) -> Iterator[str]:
     if len(sizes) > 1:
         yield (
             "Core and task nodes differ in memory for each processor: executors are sized for the "
-            "least, and the others' rest stays unused."
+            "least. YARN counts processors there, and the others' memory beyond that stays unused."
         )
 
 
@@ -162,14 +169,35 @@ def _of_time(spec: ClusterSpec) -> Iterator[str]:
         )
 
 
+def _of_settings(spec: ClusterSpec) -> Iterator[str]:
+    jars = _properties(spec, "spark-defaults").get("spark.jars", "")
+    if jars and not all(Path(ours).stem in jars for ours in DELTA_JARS):
+        yield (
+            f"spark.jars of `configurations` takes the place of Delta's jars: name {DELTA_JARS[0]} "
+            f"and {DELTA_JARS[1]} there, too, or say it in spark_conf, which adds to them."
+        )
+
+
+def _of_places(config: Section | None) -> Iterator[str]:
+    for what, instead in out_of_reach(config) if config is not None else ():
+        yield (
+            f"{what}: a cluster cannot reach what is on this machine, and submit refuses it. Set "
+            f"it for this run: --set {instead}"
+        )
+
+
+def _of_models(config: Any) -> Iterator[str]:
+    models = getattr(config, "models", None) or {}
+    if models:
+        named = ", ".join(f"{name} ({entry.uri})" for name, entry in models.items())
+        yield (
+            f"submit pins what it finds then: the version and digest of {named} enter the "
+            "configuration. So config.yaml, manifest.json and the run's key will have other hashes "
+            "than here, and a model that the cluster cannot reach is stored besides."
+        )
+
+
 def _of_tables(spec: ClusterSpec, config: Section | None) -> Iterator[str]:
-    for side in ("source", "sink"):
-        path = getattr(getattr(config, side, None), "path", None)
-        if path is not None and "://" not in path:
-            yield (
-                f"{side}.path is '{path}', a place on one machine: the nodes of a cluster share "
-                f"S3. Set it for this run: --set {side}.path=s3://…"
-            )
     if getattr(getattr(config, "sink", None), "format", "") != "delta":
         return
     if spec.step_concurrency > 1:
@@ -200,5 +228,12 @@ def _spot_nodes(spec: ClusterSpec) -> list[Nodes]:
 
 
 def _drivers_stay_on_core(spec: ClusterSpec) -> bool:
-    label = "yarn.node-labels.am.default-node-label-expression"
-    return any(label in (given.get("Properties") or {}) for given in spec.configurations)
+    yarn = _properties(spec, "yarn-site")
+    label = yarn.get("yarn.node-labels.am.default-node-label-expression")
+    return (yarn.get("yarn.node-labels.enabled"), label) == ("true", "CORE")
+
+
+def _properties(spec: ClusterSpec, classification: str) -> dict[str, str]:
+    """What the spec's own `configurations` say, all together, for one classification."""
+    given = {one["Classification"]: one for one in merge_configurations(spec.configurations)}
+    return dict(given.get(classification, {}).get("Properties", {}))

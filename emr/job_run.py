@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sparkml.config.fields import AsTuple, Label, Options, Section, Text
+from sparkml.config.fields import AsTuple, Label, Options, Section, Text, formed
 
 
 class Environment(Section):
@@ -18,7 +18,15 @@ class Environment(Section):
     requirements: Text | None = None
     """A requirements file packed besides, pinned by hash."""
     archive: (
-        Annotated[str, Field(pattern=r"^s3://[^/\s,#]+/[^\s,#]+\.(tar\.gz|tgz|zip)$")] | None
+        Annotated[
+            str,
+            formed(
+                r"s3://[^/\s,#]+/[^\s,#]+\.(tar\.gz|tgz|zip)",
+                "an archive on S3 (.tar.gz, .tgz, .zip)",
+                "write s3://bucket/environment.tar.gz",
+            ),
+        ]
+        | None
     ) = None
     """A packed archive that exists already (`s3://…tar.gz`, `.tgz`, `.zip`); then nothing is built.
     Other bytes at its address are another run."""

@@ -12,8 +12,11 @@ import yaml
 
 from emr.advice import advice
 from emr.cost.hourly import hourly_cost
+from emr.cost.inputs import Given
 from emr.cost.prices import snapshot
-from emr.cost.run import run_cost, work
+from emr.cost.rate import Rate
+from emr.cost.run import run_cost
+from emr.cost.working import work_on, workers_of
 from emr.errors import PricesMissing
 from emr.package.config import resolved_config
 from emr.package.pack import plan_package
@@ -38,6 +41,9 @@ RUN_ID, CLUSTER_ID = "RUN-ID", "j-CLUSTERID"
 """What stands in a plan for what only `up` knows."""
 WORKING_S = (600, 3_600)
 """The working times that a plan tells the cost of: it does not know how long the run takes."""
+TOGETHER = Given(
+    name="efficiency", value=1.0, unit="", label="assumed", source="a time, not a speed, is given"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +105,11 @@ class Plan:
         if self.cost is None:
             return []
         lines = [self.cost.line()]
-        for run in self.runs:
-            work_min, billed_min = round(run.working_s / 60), round(run.billed_s / 60)
+        for run, seconds in zip(self.runs, WORKING_S, strict=True):
+            billed_min = round(run.billed_s / 60)
             lines.append(
-                f"USD {run.usd:.2f} a run that works {work_min} min on a cluster of its own "
-                f"({billed_min} min with start and end, which are assumed)"
+                f"USD {run.usd:.2f} a run that works {seconds // 60} min on a cluster of its own "
+                f"({billed_min} min with start, end and interruptions, which are assumed)"
             )
         return lines
 
@@ -133,6 +139,7 @@ def plan_of(
         RequestRefused: the request breaks AWS's model or a rule of ours.
         SecretInRequest: a value looks like a secret.
         PackageError: the environment's libraries are unknown here.
+        PricesMissing: `limits.hourly_usd` is set, and no price is there to hold against it.
     """
     check_spec(spec)
     uploads = [uri for uri, _ in bootstrap_files(spec).values()]
@@ -164,7 +171,7 @@ def plan_of(
         ),
         uploads=tuple(uploads),
         cost=cost,
-        runs=tuple(_run_cost(cost, seconds) for seconds in WORKING_S) if cost else (),
+        runs=tuple(_run_cost(spec, cost, seconds) for seconds in WORKING_S) if cost else (),
         advice=(*advice(spec, config), *unknown),
     )
 
@@ -177,19 +184,25 @@ def _addresses(package: Package) -> tuple[str, ...]:
 def _cost(
     spec: ClusterSpec, prices: Prices | None, *, allow_stale: bool
 ) -> tuple[Cost | None, tuple[str, ...]]:
-    """The hourly cost; or none, and why: a plan without prices is a plan, too."""
+    """The hourly cost; or none, and why: a plan without prices is a plan, too.
+
+    Unless the spec limits the price: `up` would refuse a cluster whose price nobody knows.
+    """
     try:
         prices = prices or snapshot(region=spec.region, allow_stale=allow_stale)
         cost = hourly_cost(spec, prices)
     except PricesMissing as error:
+        if spec.limits.hourly_usd is not None:
+            raise
         return None, (f"The cost is not known: {error}",)
     check_price(spec, cost)
     return cost, ()
 
 
-def _run_cost(cost: Cost, working_s: int) -> RunCost:
+def _run_cost(spec: ClusterSpec, cost: Cost, working_s: int) -> RunCost:
     """The cost of so much work: as many rows, at one a second, on all nodes together."""
-    return run_cost(cost, work(rows_per_s=1.0, workers=1, efficiency=1.0), working_s)
+    rate = Rate.of(1 / workers_of(cost), source="a run of so many seconds")
+    return run_cost(cost, work_on(spec, cost, rate, {"efficiency": TOGETHER}), working_s)
 
 
 def _part(title: str, text: str) -> str:

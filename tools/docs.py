@@ -24,7 +24,7 @@ from sparkml.arrow import CASTS
 from sparkml.config.features import FeaturesConfig
 from sparkml.config.fields import Section
 from sparkml.config.job import ModelEntry, Registry, SparkSection, Step, Workers
-from sparkml.config.mistakes import members_of
+from sparkml.config.shape import members_of
 from sparkml.config.train import (
     Evaluate,
     Register,
@@ -123,6 +123,7 @@ def clusters() -> str:
         ("The spec", spec.ClusterSpec),
         ("primary, core, task", spec.Nodes),
         ("types", spec.Choice),
+        ("types.machine", spec.Machine),
         ("volumes", spec.Volume),
         ("scaling", spec.Scaling),
         ("network", spec.Network),

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from emr.aws.client import translated
-from emr.aws.store import split
-from emr.errors import AwsRefused, AwsUnreachable, EmrError, NotFound
+from emr.aws.store import put_if
+from emr.errors import AwsUnreachable, EmrError, NotFound
+from emr.package.stored import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 
-_LOST = ("PreconditionFailed", "ConditionalRequestConflict")
-
 
 @dataclass(slots=True, kw_only=True)
 class Claim:
@@ -39,7 +38,14 @@ class Claim:
 
     aws: Aws
     uri: str
-    etag: str
+    kms_key: str | None
+    etag: str = ""
+    sent: bool = False
+    """Whether a request that makes something may have been sent."""
+
+    def take(self, **condition: str) -> bool:
+        """Whether it is ours now: `IfNoneMatch`, nobody had it; `IfMatch`, it was as we read it."""
+        return self._write(_text(), condition)
 
     def renew(self) -> None:
         """Hold it for longer; called before anything is sent.
@@ -47,22 +53,29 @@ class Claim:
         Raises:
             AwsUnreachable: another client has taken it over, which thought this one dead.
         """
-        if not self._write(_text()):
+        if not self._write(_text(), {"IfMatch": self.etag}):
             raise AwsUnreachable(
                 "another client has taken over what this one was making",
                 where=self.uri,
                 fix="run it again: it finds what the other one made",
             )
+        self.sent = True
 
     def close(self, made: str, report: Report) -> None:
         """Say what was made (nothing when empty). That it cannot be said loses nothing made."""
         try:
-            self._write(_text(made=made, ended=True))
+            self._write(_text(made=made, ended=True), {"IfMatch": self.etag})
         except EmrError as error:
             report(f"{self.uri} cannot be written: {error.what}")
 
-    def _write(self, body: bytes) -> bool:
-        etag = _put(self.aws, self.uri, body, IfMatch=self.etag)
+    def _write(self, body: bytes, condition: dict[str, str]) -> bool:
+        try:
+            etag = put_if(self.aws, self.uri, body, kms_key=self.kms_key, **condition)
+        except NotFound:
+            if "IfMatch" in condition:
+                return False
+            raise
+        etag = etag or _own(self.aws, self.uri, body)
         self.etag = etag or self.etag
         return etag is not None
 
@@ -78,9 +91,12 @@ class _Seen:
     etag: str
 
 
-def claim_uri(artifacts: str, name: str) -> str:
-    """Where the claim on a thing of that name is: a run's id, or a cluster's and a run's key."""
-    return f"{artifacts.rstrip('/')}/claims/{quote(name, safe='')}"
+def claim_uri(artifacts: str, region: str, name: str) -> str:
+    """Where the claim on a thing of that name is: a run's id, or a cluster's and a run's key.
+
+    Clusters are a region's own, and two regions may share their artifacts.
+    """
+    return f"{artifacts.rstrip('/')}/claims/{region}/{quote(name, safe='')}"
 
 
 def once(
@@ -90,6 +106,7 @@ def once(
     look: Callable[[str], Made | None],
     make: Callable[[Callable[[], None]], Made],
     name_of: Callable[[Made], str],
+    kms_key: str | None,
     pace: Pace,
     report: Report,
 ) -> Made:
@@ -105,6 +122,7 @@ def once(
         look: the thing if it is there; by its name if one is given, or else by AWS's lists.
         make: makes it; calls what it is given before each request that makes something.
         name_of: what the claim is to say of a thing that was made; `look` is given that.
+        kms_key: the key to encrypt the claim with; the bucket's default when None.
         pace: how often a second client looks, and how long a claim holds.
         report: told of the waiting.
 
@@ -114,9 +132,9 @@ def once(
     there = look("")
     if there is not None:
         return there
+    claim = Claim(aws=aws, uri=uri, kms_key=kms_key)
     while True:
-        etag = _put(aws, uri, _text(), IfNoneMatch="*")
-        if etag is None:
+        if not claim.take(IfNoneMatch="*"):
             seen = _read(aws, uri)
             there = look(seen.made) if seen and seen.made else None
             if there is not None:
@@ -125,12 +143,10 @@ def once(
                 report(f"{seen.who} is making it; waiting for that")
                 pace.sleep(longest_s=5.0)
                 continue
-            etag = _put(aws, uri, _text(), IfMatch=seen.etag) if seen else None
-            if seen is None or etag is None:
+            if seen is None or not claim.take(IfMatch=seen.etag):
                 continue
             # Whoever held it before may have made the thing, and died before it could say so.
             there = None if seen.ended else look("")
-        claim = Claim(aws=aws, uri=uri, etag=etag)
         if there is not None:
             claim.close(name_of(there), report)
             return there
@@ -145,10 +161,12 @@ def _made(
 ) -> Made:
     try:
         made = make(claim.renew)
-    except EmrError:
-        claim.close("", report)
+    except EmrError as error:
+        # Without an answer it stays, as it does after Ctrl-C: what was sent may show late, and the
+        # next client is to wait for that.
+        if not (claim.sent and isinstance(error, AwsUnreachable)):
+            claim.close("", report)
         raise
-    # After Ctrl-C it stays: what was sent may show late, and the next client is to wait for that.
     claim.close(name_of(made), report)
     return made
 
@@ -167,25 +185,9 @@ def _text(*, made: str = "", ended: bool = False) -> bytes:
     ).encode()
 
 
-def _put(aws: Aws, uri: str, body: bytes, **condition: str) -> str | None:
-    """The ETag of what was written; None when the condition does not hold."""
-    bucket, key = split(uri)
-    try:
-        with translated():
-            told = aws.s3.put_object(Bucket=bucket, Key=key, Body=body, **condition)
-    except NotFound:
-        if "IfMatch" in condition:
-            return None
-        raise
-    except AwsRefused as error:
-        if any(code in error.what for code in _LOST):
-            return _own(aws, bucket, key, body)
-        raise
-    return str(told["ETag"])
-
-
-def _own(aws: Aws, bucket: str, key: str, body: bytes) -> str | None:
+def _own(aws: Aws, uri: str, body: bytes) -> str | None:
     """The ETag if what is there is this very text: its answer was lost, and botocore sent twice."""
+    bucket, key = split(uri)
     try:
         with translated():
             told = aws.s3.get_object(Bucket=bucket, Key=key)

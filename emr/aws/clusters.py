@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from emr.aws.client import throttled, translated
+from emr.aws.client import translated
 from emr.aws.observed import ALIVE, RUN, cluster_of
+from emr.aws.sent_once import sent_once
 from emr.aws.waiting import describe
-from emr.errors import AwsRefused, AwsUnreachable, CredentialsMissing
+from emr.errors import AwsRefused, CredentialsMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
     from emr.aws.pace import Pace
     from emr.aws.waiting import Report
 
-Found = TypeVar("Found")
-
 LONGEST_RUN = timedelta(days=8)
 """ListClusters filters by the time of creation only: what ended lately was made after that."""
-CREATES = 6
-"""How often a RunJobFlow without an answer is sent, with a look between two, before we give up."""
 
 
 def summaries(
@@ -99,10 +95,7 @@ def run_job_flow(
 ) -> str:
     """The id of the one cluster that this request makes, however often an answer is lost.
 
-    RunJobFlow has no client token: botocore's own retry of a lost answer would make a second
-    cluster. So it is sent without retries. What was throttled was not taken, and is sent again
-    soon; what may have been taken is looked for by its tag for `pace.lost_s` first, because a new
-    cluster may come late into the list.
+    RunJobFlow has no client token: what a lost answer may have made is looked for by its tag.
 
     Args:
         aws: the account and region.
@@ -114,61 +107,16 @@ def run_job_flow(
 
     Raises:
         AwsRefused: AWS refuses the request.
-        AwsUnreachable: it did not answer, six times over, and no such cluster is there.
+        AwsUnreachable: it did not answer, six times over, and no such cluster is there; or that
+            cannot be known.
     """
-    for attempt in range(CREATES):
-        renew()
-        try:
-            with translated():
-                return str(aws.emr_once.run_job_flow(**request)["JobFlowId"])
-        except AwsUnreachable as error:
-            lost = error
-        found = sought(
-            lambda: find(aws, tag=RUN, value=run_id),
-            lost,
-            what="RunJobFlow",
-            attempt=attempt,
-            pace=pace,
-            report=report,
-        )
-        if found is not None:
-            return found.id
-    raise lost
+    send = lambda: str(aws.emr_once.run_job_flow(**request)["JobFlowId"])  # noqa: E731
 
+    def look() -> str | None:
+        found = find(aws, tag=RUN, value=run_id)
+        return found.id if found else None
 
-def sought(
-    look: Callable[[], Found | None],
-    lost: AwsUnreachable,
-    *,
-    what: str,
-    attempt: int,
-    pace: Pace,
-    report: Report,
-) -> Found | None:
-    """What a request without an answer has made; None when it may be sent again.
-
-    Args:
-        look: looks once.
-        lost: how the request failed.
-        what: the operation.
-        attempt: which it was, from 0: the wait after throttling doubles with it.
-        pace: how long to look.
-        report: told what is done.
-    """
-    if throttled(lost):
-        report(f"{what} has no answer ({lost.what}); sending it again")
-        time.sleep(min(pace.poll_s, 2.0**attempt))
-        return None
-    report(f"{what} has no answer ({lost.what}); looking for {pace.lost_s:.0f} s for what it made")
-    until = time.monotonic() + pace.lost_s
-    while True:
-        try:
-            found = look()
-        except AwsUnreachable:
-            found = None  # the network that lost the answer is still down
-        if found is not None or time.monotonic() >= until:
-            return found
-        pace.sleep(longest_s=min(5.0, max(0.0, until - time.monotonic())))
+    return sent_once(send, look, what="RunJobFlow", renew=renew, pace=pace, report=report)
 
 
 def end(aws: Aws, clusters: Sequence[Cluster], *, unprotect: bool = False) -> None:

@@ -5,34 +5,23 @@ The questions about the account are here, those about a spec's own places in `do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
 from emr.aws.client import translated
+from emr.aws.doctor_spec import checks_of
+from emr.aws.finding import Finding
 from emr.errors import AwsRefused, CredentialsMissing, EmrError, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from emr.aws.client import Aws
     from emr.spec import ClusterSpec
 
 MAX_SKEW_S = 300
 """AWS refuses a signature that is further off."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    mark: Literal["ok", "warn", "fail"]
-    said: str
-    fix: str = ""
-
-
-Check = Callable[["Aws"], Iterator[Finding]]
 
 
 def examine(aws: Aws, spec: ClusterSpec | None = None) -> list[Finding]:
@@ -41,8 +30,6 @@ def examine(aws: Aws, spec: ClusterSpec | None = None) -> list[Finding]:
     What we may not read is a warning: whoever submits needs less than whoever sets up. Without
     credentials nothing else is asked.
     """
-    from emr.aws.doctor_spec import checks_of
-
     found = list(_asked("credentials", lambda: _credentials(aws)))
     if any(finding.mark == "fail" for finding in found):
         return found

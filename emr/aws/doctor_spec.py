@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from emr.aws.client import translated
-from emr.aws.doctor import Finding
-from emr.aws.store import split
+from emr.aws.finding import Finding
 from emr.errors import AwsRefused, NotFound
 from emr.machines.instances import INSTANCES
+from emr.package.stored import split
 from emr.request.checks import check_spec
 from sparkml.errors import ConfigError
 
@@ -102,15 +102,18 @@ _MAKE = "`emr iam --spec FILE --out DIR` writes its policies; make it with them"
 
 
 def _bucket(aws: Aws, spec: ClusterSpec) -> Iterator[Finding]:
-    bucket, _ = split(spec.artifacts)
+    bucket, folder = split(spec.artifacts.rstrip("/"))
+    prefix = f"{folder}/" if folder else ""
     try:
         with translated():
-            told = aws.s3.head_bucket(Bucket=bucket)
+            # HeadBucket would tell it, too, to whoever may list the whole bucket.
+            told = aws.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
     except NotFound:
         fix = f"aws s3 mb s3://{bucket} --region {spec.region}"
         yield Finding(name="bucket", mark="fail", said=f"there is no {bucket}", fix=fix)
         return
-    region = told.get("BucketRegion") or spec.region
+    headers = told["ResponseMetadata"]["HTTPHeaders"]
+    region = headers.get("x-amz-bucket-region") or spec.region
     far = region != spec.region
     yield Finding(
         name="bucket",

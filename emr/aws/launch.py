@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from emr.aws.claims import claim_uri, once
 from emr.aws.client import translated
 from emr.aws.clusters import find, run_job_flow
 from emr.aws.observed import KEY, OWNER, RUN, SPEC, UNTIL
-from emr.aws.store import fetch, store
+from emr.aws.store import store
+from emr.aws.stored_spec import spec_text, spec_uri
 from emr.aws.waiting import describe
 from emr.cost.hourly import hourly_cost
 from emr.cost.prices import snapshot
@@ -23,8 +19,6 @@ from emr.errors import AwsRefused, NotFound
 from emr.request.checks import check_price
 from emr.request.cluster import bootstrap_files, cluster_request
 from emr.request.security import security_configuration
-from emr.spec import ClusterSpec
-from sparkml.config.layers import load_as
 from sparkml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,6 +29,7 @@ if TYPE_CHECKING:
     from emr.aws.observed import Cluster
     from emr.aws.pace import Pace
     from emr.aws.waiting import Report
+    from emr.spec import ClusterSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +86,10 @@ def launch(
     wanted = wanted_of(spec, run_id=run_id, owner=owner, until=until)
 
     def look(made: str) -> Launched | None:
-        there = describe(aws, made) if made else find(aws, tag=RUN, value=run_id)
+        try:
+            there = describe(aws, made) if made else find(aws, tag=RUN, value=run_id)
+        except NotFound:
+            return None  # made so long ago that AWS has forgotten it
         if there is None or not there.alive:
             return None
         _refuse_another_spec(there, wanted)
@@ -104,10 +102,11 @@ def launch(
 
     return once(
         aws,
-        claim_uri(spec.artifacts, run_id),
+        claim_uri(spec.artifacts, aws.region, run_id),
         look=look,
         make=make,
         name_of=lambda made: made.cluster_id,
+        kms_key=spec.security.at_rest_kms_key,
         pace=pace,
         report=report,
     )
@@ -182,7 +181,7 @@ def create(
         AwsUnreachable: it does not answer, and there is no such cluster.
     """
     spec, text = wanted.spec, wanted.stored_spec
-    store(aws, _spec_uri(text, spec), text.encode(), kms_key=spec.security.at_rest_kms_key)
+    store(aws, spec_uri(text, spec), text.encode(), kms_key=spec.security.at_rest_kms_key)
     _upload_scripts(aws, spec, report)
     _secure(aws, spec, report)
     cluster_id = run_job_flow(
@@ -193,35 +192,9 @@ def create(
     return cluster_id
 
 
-def spec_text(spec: ClusterSpec) -> str:
-    """The resolved spec as YAML: what the tag `sparkml:spec` points at."""
-    values = spec.model_dump(mode="json", exclude_defaults=True)
-    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
-
-
-def spec_of(aws: Aws, cluster_id: str) -> ClusterSpec:
-    """The spec that a cluster was made of, by its tag. DescribeCluster, GetObject.
-
-    Raises:
-        NotFound: there is no such cluster, or it has no such tag: it is not one of ours.
-        ConfigError: what is stored there is no spec that this version reads.
-    """
-    uri = describe(aws, cluster_id).tags.get(SPEC)
-    if uri is None:
-        raise NotFound(
-            f"cluster {cluster_id} has no tag {SPEC}: `emr up` did not make it",
-            fix="pass the spec that describes it: --spec FILE",
-        )
-    text = fetch(aws, uri)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "cluster.yaml")
-        file.write_bytes(text)
-        return load_as(ClusterSpec, file, env={}).config
-
-
 def _refuse_another_spec(there: Cluster, wanted: Wanted) -> None:
     """Refuse a run id whose cluster was made of another spec, by its tag."""
-    made_of, asked = there.tags.get(SPEC), _spec_uri(wanted.stored_spec, wanted.spec)
+    made_of, asked = there.tags.get(SPEC), spec_uri(wanted.stored_spec, wanted.spec)
     if made_of not in (None, asked):
         raise ConfigError(
             f"run id {wanted.run_id} has a cluster of another spec: {there.id}",
@@ -236,13 +209,8 @@ def _refuse_too_dear(spec: ClusterSpec) -> None:
         check_price(spec, hourly_cost(spec, snapshot(region=spec.region)))
 
 
-def _spec_uri(text: str, spec: ClusterSpec) -> str:
-    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-    return f"{spec.artifacts.rstrip('/')}/specs/{digest}.yaml"
-
-
 def _tags(text: str, spec: ClusterSpec, *, owner: str, until: datetime | None) -> dict[str, str]:
-    tags = {SPEC: _spec_uri(text, spec)}
+    tags = {SPEC: spec_uri(text, spec)}
     if owner:
         tags[OWNER] = owner_tag(owner)
     if until is not None:

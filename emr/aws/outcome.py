@@ -95,12 +95,22 @@ def failed_step(
             return failed_cluster(cluster, while_=f"before step {step.id} ran")
         what = f"step {step.id} was cancelled before it ran: {_why(step, cluster)}"
         return StepCancelled(what, where=where, fix="submit it again")
-    if step.state == "CANCELLED" and not (dead and _broke(cluster)):
+    if step.state == "CANCELLED" and not _broke(cluster):
         what = f"step {step.id} was cancelled while it ran: {_why(step, cluster)}"
-        return StepCancelled(what, where=where, fix="submit it again")
+        first = f"{driver_left(step)}; then " if cluster.alive else ""
+        return StepCancelled(what, where=where, fix=f"{first}submit it again")
     what = f"step {step.id} was running when its cluster ended: {_why(step, cluster)}"
     fix = f"submit it again on another cluster; {logs} shows how far it came"
     return StepInterrupted(what, where=where, fix=fix)
+
+
+def driver_left(step: Step) -> str:
+    """What is to be done of a step that was cancelled while it ran, and its cluster lives.
+
+    EMR ends spark-submit alone: in cluster mode the driver is YARN's, and may write on.
+    """
+    known = step.applications[-1] if step.applications else "APPLICATION"
+    return f"its driver may run on: `yarn application -kill {known}` on the primary node ends it"
 
 
 def _broke(cluster: Cluster) -> bool:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from emr.aws.client import translated
 from emr.aws.clusters import alive, end
-from emr.aws.observed import RUN, UNTIL, step_of
+from emr.aws.observed import RUN, UNTIL
+from emr.aws.steps_sent import steps_of
 from emr.errors import CredentialsMissing, EmrError
 
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ def _old(cluster: Cluster, older_than: timedelta | None, now: datetime) -> str:
 
 
 def _idle(aws: Aws, cluster: Cluster, idle_for: timedelta, now: datetime) -> str:
-    pages = aws.emr.get_paginator("list_steps")
-    with translated():
-        steps = [step_of(s) for p in pages.paginate(ClusterId=cluster.id) for s in p["Steps"]]
+    steps = list(steps_of(aws, cluster.id))
+    if not all(step.done for step in steps):
+        return ""  # it came after the cluster was described as waiting
     last = max((s.ended for s in steps if s.ended), default=cluster.ready)
     if last is None or now - last < idle_for:
         return ""

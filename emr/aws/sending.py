@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from emr.aws.clusters import find
 from emr.aws.launch import create, wanted_of
 from emr.aws.observed import KEY
 from emr.aws.steps_sent import REMEMBERED, add_step, counts, find_step, steps_of
-from emr.aws.waiting import describe, look
+from emr.aws.waiting import describe, look, looks
 from emr.errors import AwsUnreachable, NotFound
 from emr.request.steps import steps_request
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from emr.aws.client import Aws
     from emr.aws.launch import Wanted
-    from emr.aws.observed import Step
+    from emr.aws.observed import Cluster, Step
     from emr.aws.pace import Pace
     from emr.aws.waiting import Report
     from emr.spec import ClusterSpec
@@ -37,6 +36,7 @@ class Place:
 
     cluster_id: str
     step_id: str
+    """Empty of a cluster that was just made with it: RunJobFlow does not tell it."""
     attached: bool
     """Whether the step was there before."""
     done: datetime | None = None
@@ -56,6 +56,7 @@ class Sending:
     again: bool
     artifacts: str
     """Under which clients that send the same run at once agree who does it."""
+    kms_key: str | None
     on_made: Callable[[str], None]
     """Told the id of a cluster that was made, at once."""
     pace: Pace
@@ -84,16 +85,16 @@ class Sending:
             until=datetime.now(UTC) + KEPT if keep else None,
         )
         if self.again:
-            return self._create(wanted)
+            return self._with_step(self._create(wanted))
         kept = find(self.aws, tag=KEY, value=self.key)
         if kept is not None and not kept.ends_itself:
             # It was kept, perhaps after its step had failed: the run is taken up there.
             self._first_step(kept.id)
             return self.on(kept.id)
-        return self._once(
-            self.key,
-            look=self._own,
-            make=lambda renew: self._create(wanted, renew),
+        # The claim names the cluster before its step is asked for: whatever becomes of that, the
+        # next client finds it.
+        return self._with_step(
+            self._once(self.key, look=self._own, make=lambda renew: self._create(wanted, renew))
         )
 
     def _once(
@@ -105,10 +106,11 @@ class Sending:
     ) -> Place:
         return once(
             self.aws,
-            claim_uri(self.artifacts, name),
+            claim_uri(self.artifacts, self.aws.region, name),
             look=look,
             make=make,
             name_of=lambda place: f"{place.cluster_id} {place.step_id}",
+            kms_key=self.kms_key,
             pace=self.pace,
             report=self.report,
         )
@@ -139,34 +141,35 @@ class Sending:
             pace=self.pace,
             report=self.report,
         )
-        step = self._first_step(made)
-        return Place(cluster_id=made, step_id=step.id, attached=False, made=True)
+        return Place(cluster_id=made, step_id="", attached=False, made=True)
+
+    def _with_step(self, place: Place) -> Place:
+        if place.step_id:
+            return place
+        return replace(place, step_id=self._first_step(place.cluster_id).id)
 
     def _first_step(self, cluster_id: str) -> Step:
         """The step that a new cluster was made with; a list may be late to tell of it."""
-        until = time.monotonic() + self.pace.lost_s
-        while True:
-            for step in steps_of(self.aws, cluster_id):
+        ask = lambda: list(steps_of(self.aws, cluster_id))  # noqa: E731
+        often = replace(self.pace, poll_s=min(5.0, self.pace.poll_s))
+        for steps in looks(ask, timeout_s=self.pace.lost_s, pace=often, report=self.report):
+            for step in steps:
                 if step.key == self.key:
                     return step
-            if time.monotonic() >= until:
-                raise AwsUnreachable(
-                    f"cluster {cluster_id} was made, and ListSteps tells of no step there",
-                    where=f"cluster {cluster_id}",
-                    fix=f"emr describe {cluster_id}; submit the same again to wait on",
-                )
-            self.pace.sleep(longest_s=5.0)
+        raise AwsUnreachable(
+            f"cluster {cluster_id} was made, and ListSteps tells of no step there",
+            where=f"cluster {cluster_id}",
+            fix=f"emr describe {cluster_id}; submit the same again to wait on",
+        )
 
     def _own(self, made: str) -> Place | None:
         """The run's step on a cluster of its own that lives, or that did it lately and ended."""
         if made:
             return self._claimed(made)
         alive = find(self.aws, tag=KEY, value=self.key)
-        if alive is not None:
-            self._first_step(alive.id)
-            there = self._there(alive.id)
-            if there is not None:
-                return there
+        there = self._taken_up(alive) if alive else None
+        if there is not None:
+            return there
         past = find(
             self.aws,
             tag=KEY,
@@ -176,15 +179,23 @@ class Sending:
         )
         return self._there(past.id) if past else None
 
+    def _taken_up(self, cluster: Cluster) -> Place | None:
+        """The run's step on a cluster that was made with it."""
+        if cluster.alive:
+            self._first_step(cluster.id)
+        return self._there(cluster.id)
+
     def _there(self, cluster_id: str) -> Place | None:
         """The run's step on a cluster, if it waits, runs or was done lately."""
         step = find_step(self.aws, cluster_id, self.key)
         return self._place(cluster_id, step) if step else None
 
     def _claimed(self, made: str) -> Place | None:
-        """The same of a step that another client says it made: asked by its id, never late."""
+        """The same of what another client says it made: asked by its id, never late."""
         cluster_id, _, step_id = made.partition(" ")
         try:
+            if not step_id:
+                return self._taken_up(describe(self.aws, cluster_id))
             step, _ = look(self.aws, cluster_id, step_id)
         except NotFound:
             return None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from emr.aws.client import translated
-from emr.aws.clusters import sought
 from emr.aws.observed import step_of
-from emr.errors import AwsRefused, AwsUnreachable
+from emr.aws.sent_once import sent_once
+from emr.errors import AwsRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from emr.aws.client import Aws
     from emr.aws.observed import Step
@@ -27,7 +28,6 @@ REMEMBERED = timedelta(hours=1)
 A client that was killed, or the retry of a scheduler, comes back soon. What comes later is the next
 run of a schedule, whose command line is the same: that one has to run.
 """
-SENDS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class Cancelled:
     reason: str
 
 
-def steps_of(aws: Aws, cluster_id: str, *, states: Sequence[str] = ()) -> list[Step]:
-    """A cluster's steps, newest first. ListSteps, 50 a page.
+def steps_of(aws: Aws, cluster_id: str, *, states: Sequence[str] = ()) -> Iterator[Step]:
+    """A cluster's steps, newest first. ListSteps, 50 a page, as far as they are taken.
 
     Raises:
         NotFound: there is no such cluster.
@@ -48,8 +48,8 @@ def steps_of(aws: Aws, cluster_id: str, *, states: Sequence[str] = ()) -> list[S
     asked: dict[str, Any] = {"StepStates": list(states)} if states else {}
     pages = aws.emr.get_paginator("list_steps")
     with translated():
-        listed = pages.paginate(ClusterId=cluster_id, **asked)
-        return [step_of(step) for page in listed for step in page["Steps"]]
+        for page in pages.paginate(ClusterId=cluster_id, **asked):
+            yield from map(step_of, page["Steps"])
 
 
 def find_step(aws: Aws, cluster_id: str, key: str) -> Step | None:
@@ -81,8 +81,8 @@ def add_step(
 ) -> str:
     """The id of the one step that this request adds, however often an answer is lost.
 
-    AddJobFlowSteps has no client token: it is sent without retries, and before it is sent again
-    (unless it was throttled), a step with this key that was not there before is looked for.
+    AddJobFlowSteps has no client token: what a lost answer may have added is looked for, a step
+    with this key that is newer than the newest one of before.
 
     Args:
         aws: the account and region.
@@ -94,24 +94,18 @@ def add_step(
 
     Raises:
         AwsRefused: AWS refuses it: the cluster has ended, or has 256 active steps.
-        AwsUnreachable: it did not answer, six times over, and no such step is there.
+        AwsUnreachable: it did not answer, six times over, and no such step is there; or that
+            cannot be known.
     """
     cluster_id = request["JobFlowId"]
-    before = {step.id for step in steps_of(aws, cluster_id) if step.key == key}
-    new = lambda: next(  # noqa: E731  # one question, asked again and again
-        (s.id for s in steps_of(aws, cluster_id) if s.key == key and s.id not in before), None
-    )
-    for attempt in range(SENDS):
-        renew()
-        try:
-            with translated():
-                return str(aws.emr_once.add_job_flow_steps(**request)["StepIds"][0])
-        except AwsUnreachable as error:
-            lost = error
-        found = sought(new, lost, what="AddJobFlowSteps", attempt=attempt, pace=pace, report=report)
-        if found is not None:
-            return found
-    raise lost
+    newest = next((step.id for step in steps_of(aws, cluster_id)), None)
+    send = lambda: str(aws.emr_once.add_job_flow_steps(**request)["StepIds"][0])  # noqa: E731
+
+    def look() -> str | None:
+        new = takewhile(lambda step: step.id != newest, steps_of(aws, cluster_id))
+        return next((step.id for step in new if step.key == key), None)
+
+    return sent_once(send, look, what="AddJobFlowSteps", renew=renew, pace=pace, report=report)
 
 
 def cancel(

@@ -1,19 +1,26 @@
-"""Small files on S3, stored once: what has the same address has the same content."""
+"""Small files on S3: written on a condition, stored once, read up to a bound."""
 
 from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from emr.aws.client import translated
 from emr.errors import AwsRefused, NotFound, PackageDamaged
+from emr.package.stored import encryption, split
 
 if TYPE_CHECKING:
     from emr.aws.client import Aws
 
 ATTEMPTS = 3
 """At a file that another client writes or deletes meanwhile."""
+MOST_BYTES = 16 * 2**20
+"""Specs, scripts and claims are far smaller: what is larger was put there by mistake, or worse."""
+
+_UNMET = ("PreconditionFailed", "ConditionalRequestConflict")
+"""412: the condition does not hold. 409: another client is writing it now."""
 
 
 def store(aws: Aws, uri: str, body: bytes, *, kms_key: str | None = None) -> bool:
@@ -33,25 +40,9 @@ def store(aws: Aws, uri: str, body: bytes, *, kms_key: str | None = None) -> boo
         AwsRefused: S3 does not let us write there, or read what is there.
         PackageDamaged: something else is stored there.
     """
-    bucket, key = split(uri)
-    digest = hashlib.sha256(body).digest()
-    kms = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
+    digest = hashlib.sha256(body)
     for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with translated():
-                aws.s3.put_object(
-                    Bucket=bucket,
-                    Key=key,
-                    Body=body,
-                    IfNoneMatch="*",
-                    ChecksumAlgorithm="SHA256",
-                    ChecksumSHA256=b64encode(digest).decode("ascii"),
-                    **kms,
-                )
-        except AwsRefused as error:
-            if not any(told in error.what for told in _THERE):
-                raise
-        else:
+        if put_if(aws, uri, body, kms_key=kms_key, IfNoneMatch="*") is not None:
             return True
         try:
             found = hashlib.sha256(fetch(aws, uri))
@@ -59,19 +50,50 @@ def store(aws: Aws, uri: str, body: bytes, *, kms_key: str | None = None) -> boo
             if attempt == ATTEMPTS:
                 raise
             continue
-        if found.digest() == digest:
+        if found.digest() == digest.digest():
             return False
         raise PackageDamaged(
             f"something else is stored there: SHA-256 {found.hexdigest()[:16]}…, "
-            f"not {digest.hex()[:16]}…",
+            f"not {digest.hexdigest()[:16]}…",
             where=uri,
             fix="find out who wrote it, delete it, and try again",
         )
     raise AssertionError  # the last attempt returns or raises
 
 
-_THERE = ("PreconditionFailed", "ConditionalRequestConflict")
-"""412: it is there. 409: another client is writing it now."""
+def put_if(
+    aws: Aws, uri: str, body: bytes, *, kms_key: str | None = None, **condition: str
+) -> str | None:
+    """The ETag of what was written; None when the condition does not hold. One PutObject.
+
+    Args:
+        aws: the account and region.
+        uri: the address.
+        body: the content, which S3 compares with its SHA-256.
+        kms_key: the key to encrypt it with; the bucket's default when None.
+        condition: `IfNoneMatch="*"`: nothing is there; `IfMatch`: what is there has this ETag.
+
+    Raises:
+        NotFound: there is no such bucket; or, for `IfMatch`, nothing there.
+        AwsRefused: S3 does not let us write there.
+    """
+    bucket, key = split(uri)
+    try:
+        with translated():
+            told = aws.s3.put_object(
+                Bucket=bucket,
+                Key=key,
+                Body=body,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=b64encode(hashlib.sha256(body).digest()).decode("ascii"),
+                **encryption(kms_key),
+                **condition,
+            )
+    except AwsRefused as error:
+        if any(code in error.what for code in _UNMET):
+            return None
+        raise
+    return str(told["ETag"])
 
 
 def fetch(aws: Aws, uri: str) -> bytes:
@@ -80,13 +102,12 @@ def fetch(aws: Aws, uri: str) -> bytes:
     Raises:
         NotFound: there is no such bucket or file.
         AwsRefused: S3 or KMS does not let us read it.
+        PackageDamaged: it is larger than `MOST_BYTES`.
     """
     bucket, key = split(uri)
-    with translated():
-        return bytes(aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-
-
-def split(uri: str) -> tuple[str, str]:
-    """Bucket and key of an address of S3."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
+    with translated(), closing(aws.s3.get_object(Bucket=bucket, Key=key)["Body"]) as body:
+        found = bytes(body.read(MOST_BYTES + 1))
+    if len(found) > MOST_BYTES:
+        what = f"it is larger than {MOST_BYTES // 2**20} MiB, and no file of ours"
+        raise PackageDamaged(what, where=uri, fix="find out who wrote it")
+    return found

@@ -138,6 +138,7 @@ def send(
         role=run.runtime_role or spec.roles.runtime,
         again=again,
         artifacts=spec.artifacts,
+        kms_key=spec.security.at_rest_kms_key,
         on_made=on_made,
         pace=pace,
         report=report,
@@ -189,13 +190,15 @@ def finish(
     settle_s: float,
     keep: bool = False,
     waiting: AbstractContextManager[None] | None = None,
+    fetching: Callable[[Step, Cluster], AbstractContextManager[None]] = lambda *_: nullcontext(),
     pace: Pace,
     report: Report,
 ) -> Outcome:
     """Wait for a sent step and fetch what its driver wrote.
 
     When it fails, a cluster that was made for it is ended first, unless `keep`: logs arrive
-    minutes later, and it costs money. `waiting` is held around the wait alone.
+    minutes later, and it costs money. `waiting` is held around the wait alone, `fetching` around
+    the fetching of the logs.
 
     Raises:
         StepFailed, StepCancelled, StepInterrupted: how it ended; with the cause its logs tell.
@@ -209,9 +212,17 @@ def finish(
             )
     except (StepFailed, ClusterFailed) as error:
         raise _explained(
-            error, aws, sent, settle_s=settle_s, keep=keep, pace=pace, report=report
+            error,
+            aws,
+            sent,
+            settle_s=settle_s,
+            keep=keep,
+            fetching=fetching,
+            pace=pace,
+            report=report,
         ) from None
-    said = collect(aws, step, cluster, settle_s=settle_s, pace=pace, report=report)
+    with fetching(step, cluster):
+        said = collect(aws, step, cluster, settle_s=settle_s, pace=pace, report=report)
     return Outcome(sent=sent, step=step, cluster=cluster, said=said)
 
 
@@ -222,6 +233,7 @@ def _explained(
     *,
     settle_s: float,
     keep: bool,
+    fetching: Callable[[Step, Cluster], AbstractContextManager[None]],
     pace: Pace,
     report: Report,
 ) -> EmrError:
@@ -239,7 +251,8 @@ def _explained(
     if step.started is None:
         return error
     try:
-        said = collect(aws, step, cluster, settle_s=settle_s, pace=pace, report=report)
+        with fetching(step, cluster):
+            said = collect(aws, step, cluster, settle_s=settle_s, pace=pace, report=report)
     except EmrError as other:
         report(f"no logs: {other.what}")
         return error

@@ -118,12 +118,21 @@ def describe(aws: Aws, cluster_id: str) -> Cluster:
 def look(aws: Aws, cluster_id: str, step_id: str) -> tuple[Step, Cluster]:
     """A step and its cluster as they are now. DescribeStep, DescribeCluster.
 
+    The step may end, and its cluster with it, between the two: of a cluster that has ended, a step
+    that had not is asked for once more.
+
     Raises:
         NotFound: there is no such step or cluster.
     """
+    step, cluster = _describe_step(aws, cluster_id, step_id), describe(aws, cluster_id)
+    if cluster.state in ENDED and not step.done:
+        step = _describe_step(aws, cluster_id, step_id)
+    return step, cluster
+
+
+def _describe_step(aws: Aws, cluster_id: str, step_id: str) -> Step:
     with translated():
-        step = step_of(aws.emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"])
-    return step, describe(aws, cluster_id)
+        return step_of(aws.emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"])
 
 
 def _progress(step: Step, cluster: Cluster) -> str:

@@ -70,7 +70,7 @@ def describe(
         aws = aws_of(region, profile)
         if step is None:
             found = waiting.describe(aws, cluster)
-            steps = steps_of(aws, cluster)
+            steps = list(steps_of(aws, cluster))
             if json:
                 print_json({**found.to_json(), "steps": [_plain(s, found) for s in steps]})
             else:

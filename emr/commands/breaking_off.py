@@ -1,4 +1,4 @@
-"""What `emr submit` leaves behind when it is broken off, and what it says of that on stderr."""
+"""What a command leaves behind when a run is broken off, and what it says of that on stderr."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from emr.aws.client import Aws
+    from emr.aws.observed import Cluster, Step
     from emr.aws.submit import Sent
     from emr.progress import Progress
 
@@ -53,6 +54,41 @@ def interruptible(
         raise
 
 
+@contextlib.contextmanager
+def end_told(step: Step, cluster: Cluster, *, report: Progress, there: str) -> Iterator[None]:
+    """Should the fetching of an ended step's logs be broken off: how it ended, and where they are.
+
+    Without that, whoever did it would take the run for one that goes on.
+    """
+    from sparkml.last_line import Terminated
+
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated):
+        report.close()
+        shown = f"`emr logs {cluster.id} {step.id}{there}` shows what it wrote"
+        _say(f"step {step.id} had ended: {step.state.lower()}; {shown}")
+        raise
+
+
+def drivers_told(aws: Aws, cluster_id: str, cancelled: Sequence[str]) -> None:
+    """Say which of the steps that were just cancelled may have left a driver. ListSteps."""
+    from emr.aws.outcome import driver_left
+    from emr.aws.steps_sent import steps_of
+    from emr.errors import EmrError
+
+    sought = set(cancelled)
+    try:
+        for step in steps_of(aws, cluster_id):
+            if step.id in sought and step.started:
+                _say(f"step {step.id}: {driver_left(step)}")
+            sought.discard(step.id)
+            if not sought:
+                return
+    except EmrError as error:
+        _say(f"whether a driver runs on is not known: {error.what}")
+
+
 def _wants_it_cancelled(sent: Sent) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
@@ -63,6 +99,7 @@ def _wants_it_cancelled(sent: Sent) -> bool:
 
 def _cancel(aws: Aws, sent: Sent, *, keep: bool) -> None:
     """Cancel the step unless it has ended; then end a cluster that is its own, whatever happens."""
+    ends = sent.ours and not keep
     from emr.aws.steps_sent import cancel
     from emr.aws.submit import end_reported, may_end
     from emr.aws.waiting import describe, look
@@ -74,8 +111,10 @@ def _cancel(aws: Aws, sent: Sent, *, keep: bool) -> None:
         else:
             cancel(aws, sent.cluster_id, [sent.step_id])
             _say(f"step {sent.step_id}: asked to stop")
+            if not ends:
+                drivers_told(aws, sent.cluster_id, [sent.step_id])
     finally:
-        if sent.ours and not keep:
+        if ends:
             cluster = describe(aws, sent.cluster_id)
             if may_end(sent, cluster):
                 end_reported(aws, cluster, _say)

@@ -38,17 +38,20 @@ def cancel(
         from dataclasses import asdict
 
         from emr.aws.steps_sent import cancel as cancel_steps
+        from emr.commands.breaking_off import drivers_told
         from emr.commands.options import aws_of
         from emr.commands.output import print_columns, print_json
         from emr.errors import AwsRefused
 
-        answers = cancel_steps(aws_of(region, profile), cluster, steps, force=force)
+        aws = aws_of(region, profile)
+        answers = cancel_steps(aws, cluster, steps, force=force)
         if json:
             print_json([asdict(answer) for answer in answers])
         else:
             said = {True: "asked to stop", False: "refused"}
             rows = [(answer.step_id, said[answer.accepted], answer.reason) for answer in answers]
             print_columns(("STEP", "ANSWER", "REASON"), rows)
+        drivers_told(aws, cluster, [answer.step_id for answer in answers if answer.accepted])
         refused = [
             f"{answer.step_id}: {answer.reason}" for answer in answers if not answer.accepted
         ]

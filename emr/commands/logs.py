@@ -48,7 +48,7 @@ def logs(
     """
     with last_line(debug=debug):
         from emr.aws.logs.following import follow as followed
-        from emr.aws.logs.pieces import logs_of
+        from emr.aws.logs.place import logs_of
         from emr.aws.observed import ENDED
         from emr.aws.outcome import failed_step
         from emr.aws.pace import pace
@@ -113,10 +113,9 @@ def _latest(aws: Aws, cluster: str) -> str:
     from emr.aws.steps_sent import steps_of
     from emr.errors import NotFound
 
-    steps = steps_of(aws, cluster)
-    if not steps:
-        raise NotFound(f"cluster {cluster} has had no step", fix="emr submit JOB --cluster …")
-    return steps[0].id
+    for step in steps_of(aws, cluster):
+        return step.id
+    raise NotFound(f"cluster {cluster} has had no step", fix="emr submit JOB --cluster …")
 
 
 def _show(pieces: Iterable[Piece], *, only: str | None, report: object) -> bool:

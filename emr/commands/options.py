@@ -98,7 +98,21 @@ def spec_from(file: str, sets: list[str] | None) -> ClusterSpec:
     from emr.spec import ClusterSpec
     from sparkml.config.layers import load_as
 
-    return load_as(ClusterSpec, file, sets=sets or [], env={}).config
+    return load_as(ClusterSpec, file, sets=sets or [], env={}, option="--cluster-set").config
+
+
+def checked_spec(file: str, sets: list[str] | None) -> ClusterSpec:
+    """`spec_from`, held against EMR's limits and our rules: for what makes no request of it.
+
+    Raises:
+        ConfigError: any value is wrong, or breaks a limit; every problem is told.
+        SecretInRequest: a value looks like a secret.
+    """
+    from emr.request.checks import check_spec
+
+    spec = spec_from(file, sets)
+    check_spec(spec)
+    return spec
 
 
 def run_from(job: str, config: str, sets: list[str] | None, run_sets: list[str] | None) -> JobRun:
@@ -116,7 +130,7 @@ def run_from(job: str, config: str, sets: list[str] | None, run_sets: list[str] 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "run.yaml")
         file.write_text(yaml.safe_dump(values), encoding="utf-8")
-        return load_as(JobRun, file, sets=run_sets or [], env={}).config
+        return load_as(JobRun, file, sets=run_sets or [], env={}, option="--run-set").config
 
 
 def aws_of(region: str | None, profile: str | None) -> Aws:

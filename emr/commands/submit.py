@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emr.commands.breaking_off import cluster_told, interruptible, nothing_new
+from emr.commands.breaking_off import cluster_told, end_told, interruptible, nothing_new
 from emr.commands.doors import door_of, kubernetes_of, on_kubernetes, through
 from emr.commands.options import (
     ClusterSets,
@@ -99,8 +100,8 @@ def submit(
     running, and offers to cancel it. --serverless, --eks and --k8s take the same run elsewhere.
     """
     with last_line(debug=debug):
-        from emr.aws.launch import spec_of
         from emr.aws.pace import pace
+        from emr.aws.stored_spec import spec_of
         from emr.aws.submit import finish, send, told
         from emr.commands.options import (
             aws_of,
@@ -192,6 +193,7 @@ def submit(
                     settle_s=settle.total_seconds() if settle else 0,
                     keep=keep,
                     waiting=waiting,
+                    fetching=partial(end_told, report=report, there=there),
                     pace=pace(),
                     report=report,
                 )
@@ -258,9 +260,14 @@ def _one_place(spec: str | None, **places: str | bool | None) -> str:
 
 
 def _tell(outcome: Outcome) -> None:
-    """The driver's output on stdout, and where all of it is on stderr."""
+    """The driver's output on stdout, and where all of it is on stderr.
+
+    A terminal gets nothing that it would obey; a file or a pipe gets every byte.
+    """
+    from emr.aws.logs.printable import printable
+
     said, step = outcome.said, outcome.step
-    sys.stdout.write(said.stdout)
+    sys.stdout.write(printable(said.stdout) if sys.stdout.isatty() else said.stdout)
     if said.missing:
         print(f"no driver output: {said.missing}", file=sys.stderr)
     took = f" in {step.seconds:.0f} s" if step.seconds is not None else ""

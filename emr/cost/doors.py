@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from emr.cost.inputs import Given, not_negative
+from emr.machines.instances import arch_of
 
 if TYPE_CHECKING:
     from emr.cost.prices import Prices, Quote
+    from emr.spec import ClusterSpec
+
+INPUTS = {"storage_gb_hours": ("storage", "GB-hours")}
+"""What may be told besides: name, unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,63 +30,49 @@ class DoorCost:
         return {"door": self.door, "usd": self.usd, "inputs": inputs}
 
 
-def serverless_cost(
+def doors_cost(
+    spec: ClusterSpec,
     prices: Prices,
     *,
-    region: str,
-    vcpu_hours: float,
-    gb_hours: float,
-    storage_gb_hours: float = 0.0,
-    architecture: Literal["x86_64", "arm64"] = "x86_64",
-) -> DoorCost:
-    """What a run on EMR Serverless costs: everything, there is no EC2 price beside it.
+    vcpu_hours: Given,
+    gb_hours: Given,
+    storage_gb_hours: Given | None = None,
+) -> tuple[DoorCost, ...]:
+    """What a run costs on EMR Serverless, and what EMR on EKS adds to the price of its nodes.
 
     Args:
+        spec: its region and its processors: those of Graviton have prices of their own.
         prices: who knows them.
-        region: where it runs.
         vcpu_hours: of all workers, the driver's included, from start to end of each.
         gb_hours: of their memory.
-        storage_gb_hours: of their disks beyond the 20 GB that each has free.
-        architecture: arm64 has prices of its own.
+        storage_gb_hours: of their disks beyond the 20 GB that each has free on EMR Serverless.
 
     Raises:
         PricesMissing: no price of one of them.
         ConfigError: a number below zero.
     """
-    arm = "arm-" if architecture == "arm64" else ""
-    used = [(f"{arm}vcpu", vcpu_hours), (f"{arm}gb", gb_hours)]
-    if storage_gb_hours:
-        used.append(("storage-gb", storage_gb_hours))
-    priced = [(name, hours, prices.serverless(name, region)) for name, hours in used]
-    return _cost("EMR Serverless", priced)
+    region, arm = spec.region, "arm-" if arch_of(spec) == "arm64" else ""
+    serverless = [
+        (vcpu_hours, prices.serverless(f"{arm}vcpu", region)),
+        (gb_hours, prices.serverless(f"{arm}gb", region)),
+    ]
+    if storage_gb_hours is not None:
+        serverless.append((storage_gb_hours, prices.serverless("storage-gb", region)))
+    eks = [(vcpu_hours, prices.eks("vcpu", region)), (gb_hours, prices.eks("gb", region))]
+    return _cost("EMR Serverless", serverless), _cost("EMR on EKS, without its nodes", eks)
 
 
-def eks_uplift(prices: Prices, *, region: str, vcpu_hours: float, gb_hours: float) -> DoorCost:
-    """What EMR on EKS adds for the vCPUs and memory that pods ask for; nodes are paid besides.
-
-    Raises:
-        PricesMissing: no price of one of them.
-        ConfigError: a number below zero.
-    """
-    used = (("vcpu", vcpu_hours), ("gb", gb_hours))
-    priced = [(name, hours, prices.eks(name, region)) for name, hours in used]
-    return _cost("EMR on EKS, without its nodes", priced)
-
-
-def _cost(door: str, priced: list[tuple[str, float, Quote]]) -> DoorCost:
+def _cost(door: str, priced: list[tuple[Given, Quote]]) -> DoorCost:
     inputs: list[Given] = []
-    for name, hours, quote in priced:
-        used = Given(
-            name=name, value=hours, unit=f"{name}-hours", label="assumed", source="the caller"
-        )
+    for used, quote in priced:
         not_negative(used)
         price = Given(
-            name=f"price of {name}",
+            name=f"price of a {used.unit.removesuffix('s')}",
             value=quote.usd_per_hour,
-            unit=f"USD/{name}-hour",
+            unit=f"USD/{used.unit.removesuffix('s')}",
             label=quote.label,
-            source=quote.source,
+            source=" · ".join(part for part in (quote.source, str(quote.as_of or "")) if part),
         )
         inputs += [used, price]
-    usd = sum(hours * quote.usd_per_hour for _, hours, quote in priced)
+    usd = sum(used.value * quote.usd_per_hour for used, quote in priced)
     return DoorCost(door=door, usd=usd, inputs=tuple(inputs))

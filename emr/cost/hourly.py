@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from emr.cost.volumes import volume_prices, volumes_of
-from emr.machines.instances import instance_of
+from emr.machines.instances import machine_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from emr.cost.prices import Prices, Quote
+    from emr.cost.prices import Labelled, Prices, Quote
     from emr.spec import Choice, ClusterSpec, Nodes, Scaling
 
 Market = Literal["On-Demand", "Spot"]
@@ -68,7 +68,7 @@ class Cost:
     @property
     def oldest(self) -> dt.date | None:
         """The day of the oldest price in it; None where no source has one."""
-        return min((row.quote.as_of for row in self.rows if row.quote.as_of), default=None)
+        return oldest(self.rows)
 
     def line(self, *, today: dt.date | None = None) -> str:
         """The cost in one line, with the day of its oldest price, and a note when that is long ago.
@@ -177,6 +177,17 @@ def total(rows: Iterable[Row]) -> float:
     return sum(row.usd_per_hour for row in rows)
 
 
+def oldest(rows: Iterable[Row]) -> dt.date | None:
+    """The day of the oldest price; None where no source has one."""
+    return min((row.quote.as_of for row in rows if row.quote.as_of), default=None)
+
+
+def worst_label(rows: Iterable[Row]) -> Labelled:
+    """What the least certain price is: a sum is no better than that."""
+    order: tuple[Labelled, ...] = ("assumed", "measured", "quoted")
+    return min((row.quote.label for row in rows), key=order.index)
+
+
 def _bill(spec: ClusterSpec, role: str, nodes: Nodes, choice: Choice, prices: Prices) -> list[Row]:
     """The bill of a role were all its nodes of one type."""
     markets: tuple[tuple[Market, int], ...] = (
@@ -216,7 +227,7 @@ def _per_unit(
     for _role, nodes in spec.roles_of_nodes[1:]:
         for choice in nodes.types:
             size = {"instances": 1, "fleet-units": choice.weight}.get(scaling.unit)
-            size = instance_of(choice.type).vcpu if size is None else size
+            size = machine_of(choice).vcpu if size is None else size
             each.append(total(node_bill(spec, nodes, choice, market, prices)) / size)
     return min(each), max(each)
 
@@ -243,7 +254,7 @@ def _on_demand_units(spec: ClusterSpec, scaling: Scaling) -> int:
     units = 0
     for _role, nodes in spec.roles_of_nodes[1:]:
         vcpu = scaling.unit == "vcpu" and nodes.on_demand
-        size = min(instance_of(choice.type).vcpu for choice in nodes.types) if vcpu else 1
+        size = min(machine_of(choice).vcpu for choice in nodes.types) if vcpu else 1
         units += nodes.on_demand * size
     return units
 

@@ -29,7 +29,7 @@ def plot_costs(
         rows: from how many rows to how many; around the break-even when None.
 
     Raises:
-        ConfigError: another kind of file, or no such folder.
+        ConfigError: another kind of file, no such folder, or one that cannot be written to.
         ExtraMissing: matplotlib is not installed.
     """
     file = Path(path)
@@ -61,5 +61,9 @@ def plot_costs(
     axes.set_ylabel("USD per million rows, all-in")
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
-    figure.savefig(file)
+    try:
+        figure.savefig(file)
+    except OSError as error:
+        fix = "name a file that you may write"
+        raise ConfigError(f"cannot draw: {error.strerror}", where=str(file), fix=fix) from None
     return file

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Protocol
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from emr.errors import PricesMissing
+from emr.machines.instances import is_known
 from emr.machines.shipped import shipped
 from sparkml.config.fields import Section, Text
 from sparkml.config.layers import load_as
@@ -147,8 +148,7 @@ class Snapshot:
     def ebs(self, kind: str, region: str) -> Quote:
         """One GiB, IOPS or MiB/s of a volume, out of the price by the month."""
         month = self._quote("ebs", kind, region)
-        hourly = month.usd_per_hour / EBS_HOURS_PER_MONTH
-        return Quote(usd_per_hour=hourly, label=month.label, source=month.source, as_of=month.as_of)
+        return replace(month, usd_per_hour=month.usd_per_hour / EBS_HOURS_PER_MONTH)
 
     def serverless(self, resource: str, region: str) -> Quote:
         """One vCPU or GB of EMR Serverless."""
@@ -193,7 +193,8 @@ class Snapshot:
 
 
 def _missing(kind: str, name: str, known: Mapping[str, _Price], path: str) -> NoReturn:
-    fix = f"{did_you_mean(name, known)}; or ask AWS: `emr cost --live`"
+    near = "" if is_known(name) else f"{did_you_mean(name, known)}; or "
+    fix = f"{near}ask AWS: `emr cost --live`"
     raise PricesMissing(f"no {kind} price of {name}", where=path, fix=fix)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from emr.cost.inputs import Given, above_zero, not_negative, share
+from emr.cost.inputs import CALLER, Given, above_zero, not_negative, share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +32,9 @@ class Work:
     """
 
     rows_per_s: Given
-    """Of one worker, while it scores."""
+    """Of one node, while it scores."""
     workers: Given
-    """Executors or nodes, as `rows_per_s` counts them."""
+    """How many nodes score."""
     efficiency: Given
     """What is left of `workers` times their speed when they work together."""
     provisioning_s: Given
@@ -69,6 +69,8 @@ ASSUMED: Mapping[str, tuple[str, float, str, str]] = {
     "rework": ("rework", 0.5, "", "an interruption comes half-way on average"),
 }
 """What `work()` takes where nothing is said: name, value, unit, why."""
+INPUTS = {field: (name, unit) for field, (name, _, unit, _) in ASSUMED.items()}
+"""What may be known better: name, unit."""
 
 
 def work(
@@ -76,19 +78,17 @@ def work(
     rows_per_s: float,
     workers: float,
     label: Labelled = "assumed",
-    source: str = "given by the caller",
-    worker: Literal["node", "executor"] = "node",
-    **known: float | Given,
+    source: str = CALLER,
+    **known: Given,
 ) -> Work:
     """A `Work` from numbers; what is not given is assumed, and says why.
 
     Args:
-        rows_per_s: of one worker, while it scores.
-        workers: how many work.
+        rows_per_s: of one node, while it scores.
+        workers: how many nodes work.
         label: what `rows_per_s` is: measured, quoted or assumed.
         source: where it is from.
-        worker: what `rows_per_s` and `workers` count.
-        known: other fields of `Work`; a plain number is labelled assumed, a `Given` keeps its own.
+        known: other fields of `Work`.
 
     Raises:
         ConfigError: a number that cannot be.
@@ -96,15 +96,10 @@ def work(
     """
     if unknown := set(known) - set(ASSUMED):
         raise TypeError(f"no such input of a run: {sorted(unknown)}")
-    unit = f"rows/s per {worker}"
+    unit = "rows/s per node"
     speed = Given(name="speed", value=rows_per_s, unit=unit, label=label, source=source)
-    count = _assumed("workers", workers, f"{worker}s", "the spec's size")
-    rest: dict[str, Given] = {}
-    for field, (name, value, in_unit, why) in ASSUMED.items():
-        given = known.get(field, value)
-        if not isinstance(given, Given):
-            given = _assumed(name, given, in_unit, "given by the caller" if field in known else why)
-        rest[field] = given
+    count = _assumed("workers", workers, "nodes", "the spec's size")
+    rest = {field: known.get(field) or _assumed(*how) for field, how in ASSUMED.items()}
     made = Work(rows_per_s=speed, workers=count, **rest)
     above_zero(made.rows_per_s, made.workers, made.efficiency)
     share(made.efficiency, made.interruption, made.rework)

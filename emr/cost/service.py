@@ -6,17 +6,28 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emr.cost.hourly import node_bill, total
+from emr.cost.hourly import node_bill, oldest, total, worst_label
 from emr.cost.inputs import Given, above_zero, share
 from emr.cost.run import MILLION
-from emr.machines.instances import instance_of
+from emr.machines.instances import machine_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emr.cost.hourly import Row
     from emr.cost.prices import Prices
     from emr.spec import Choice, ClusterSpec
 
 HOURS_PER_MONTH = 730
 """8 760 hours a year, by twelve, as AWS's own calculator counts."""
+
+INPUTS = {
+    "concurrency": ("concurrency", "requests"),
+    "utilisation": ("utilisation", ""),
+    "minimum_machines": ("at least", "machines"),
+    "machine_usd_per_hour": ("a machine", "USD/h"),
+}
+"""What may be known better than `service_on` assumes it: name, unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,43 +111,56 @@ def service_on(
     spec: ClusterSpec,
     prices: Prices,
     *,
-    requests_per_s: float,
-    seconds_per_request: float,
-    concurrency: float | None = None,
-    utilisation: float = 0.6,
+    requests_per_s: Given,
+    seconds_per_request: Given,
+    known: Mapping[str, Given],
 ) -> Service:
     """A service on machines like the spec's core nodes, On-Demand and without EMR's fee.
 
     Args:
         spec: of its core types, the dearest is taken.
-        prices: who knows them.
+        prices: who knows them; not asked where the machine's price is known.
         requests_per_s: at the time for which it is sized.
         seconds_per_request: what one takes.
-        concurrency: how many one machine answers at a time; as many as it has vCPUs when None.
-        utilisation: how busy machines may be.
+        known: the others, by the keys of `INPUTS`, where they are known.
 
     Raises:
         PricesMissing: no price for a type.
         ConfigError: a type that is not known, where its vCPUs are asked for.
     """
 
-    def given(name: str, value: float, unit: str, source: str = "given by the caller") -> Given:
+    def bill(choice: Choice) -> list[Row]:
+        rows = node_bill(spec, spec.core, choice, "On-Demand", prices)
+        return [row for row in rows if row.item != "EMR"]
+
+    def assumed(key: str, value: float, source: str) -> Given:
+        name, unit = INPUTS[key]
         return Given(name=name, value=value, unit=unit, label="assumed", source=source)
 
-    def hourly(choice: Choice) -> float:
-        bill = node_bill(spec, spec.core, choice, "On-Demand", prices)
-        return total(row for row in bill if row.item != "EMR")
-
-    dearest = max(spec.core.types, key=hourly)
-    slots, why = concurrency, "given by the caller"
-    if slots is None:
-        slots, why = instance_of(dearest.type).vcpu, f"one for each vCPU of {dearest.type}"
-    price_of = f"{dearest.type} On-Demand with its volumes, without EMR's fee"
+    if "machine_usd_per_hour" in known:
+        dearest, machine = spec.core.types[0], known["machine_usd_per_hour"]
+    else:
+        dearest = max(spec.core.types, key=lambda choice: total(bill(choice)))
+        machine = _machine(dearest.type, bill(dearest))
+    slots = machine_of(dearest).vcpu
+    given = {
+        "concurrency": assumed("concurrency", slots, f"one for each vCPU of {dearest.type}"),
+        "utilisation": assumed("utilisation", 0.6, "the rest is for peaks"),
+        "minimum_machines": assumed("minimum_machines", 2, "one may fail"),
+        "machine_usd_per_hour": machine,
+    }
     return Service(
-        requests_per_s=given("requests", requests_per_s, "requests/s"),
-        seconds_per_request=given("a request", seconds_per_request, "s"),
-        concurrency=given("concurrency", slots, "requests", why),
-        utilisation=given("utilisation", utilisation, ""),
-        minimum_machines=given("at least", 2, "machines", "one may fail"),
-        machine_usd_per_hour=given("a machine", hourly(dearest), "USD/h", price_of),
+        requests_per_s=requests_per_s,
+        seconds_per_request=seconds_per_request,
+        **{**given, **known},
     )
+
+
+def _machine(type_: str, rows: list[Row]) -> Given:
+    """The price of a machine: as sure as the least sure price in it, as old as the oldest."""
+    name, unit = INPUTS["machine_usd_per_hour"]
+    source = f"{type_} On-Demand with its volumes, without EMR's fee"
+    day = oldest(rows)
+    dated = f"{source}; oldest price of {day}" if day else source
+    label = worst_label(rows)
+    return Given(name=name, value=total(rows), unit=unit, label=label, source=dated)

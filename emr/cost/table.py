@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from emr.cost.doors import DoorCost
     from emr.cost.hourly import Cost
     from emr.cost.inputs import Given
     from emr.cost.run import RunCost
@@ -64,22 +65,29 @@ def run_table(run: RunCost) -> Group:
 
 def what_if_table(answers: Iterable[WhatIf]) -> Table:
     """Instance types by the price of a million rows, cheapest first."""
-    columns = ("USD/million", "from", "to", "node USD/h", "rows/s", "repetitions")
-    table = _table("a million rows, while it works", columns, "source")
+    columns = ("USD", "from", "to", "USD/h", "rows/s a node", "repetitions", "prices", "oldest")
+    table = _table("a million rows more", columns, "source of the speed")
     for answer in answers:
-        speed = answer.measured
+        rate = answer.rate
         table.add_row(
-            speed.instance_type,
+            answer.instance_type,
             f"{answer.usd_per_million:.4g}",
             f"{answer.lowest_usd_per_million:.4g}",
             f"{answer.highest_usd_per_million:.4g}",
-            f"{answer.usd_per_hour:.4f}",
-            f"{speed.rows_per_s:,.0f} per {speed.per}",
-            str(speed.repetitions),
-            speed.label,
-            speed.source,
+            f"{answer.cost.usd_per_hour:.4f}",
+            f"{rate.rows_per_s:,.0f}",
+            str(rate.repetitions),
+            answer.price_label,
+            str(answer.cost.oldest or ""),
+            rate.label,
+            rate.source,
         )
     return table
+
+
+def door_table(door: DoorCost) -> Group:
+    """What used vCPUs and memory cost through a door, and from which inputs."""
+    return Group(f"{door.door}: USD {door.usd:,.2f}", inputs_table("from", door.inputs))
 
 
 def service_table(month: AlwaysOn) -> Group:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from emr.aws.client import translated
 from emr.doors.run import Seen
-from emr.doors.settings import arguments, packed_conf, s3_logs
+from emr.doors.settings import arguments, packed_conf, s3_logs, with_delta
 from emr.request.secrets import refuse_secrets
 from emr.request.service_model import check_request
 from emr.request.steps import name_of, run_key
@@ -50,13 +50,16 @@ class Eks:
         asks for it. The client token is the run's key; `attempt` makes another of it.
 
         Raises:
+            ConfigError: a setting is given that is not the run's to set.
             RequestRefused: they break AWS's model.
             SecretInRequest: a value looks like a secret.
         """
         key = run_key(run, spec, package)
         plain = re.sub(r"[^.\-_/#A-Za-z0-9]", "-", name_of(run))  # the only characters it takes
         rapids = "-rapids" if spec.gpu == "rapids" else ""
-        conf = packed_conf(run, spec, package, driver_env=DRIVER_ENV)
+        packed = packed_conf(run, spec, package, driver_env=DRIVER_ENV)
+        # A path without a scheme would be uploaded from where the run is submitted.
+        conf = with_delta(packed, spec, scheme="local://")
         request = {
             "virtualClusterId": self.virtual_cluster,
             "clientToken": f"{key}{attempt}",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from emr.doors.settings import arguments, packed_conf
 from emr.errors import StepFailed
+from emr.request.checks import check_spec
 from emr.request.secrets import refuse_secrets
 from emr.request.steps import name_of
 from sparkml.errors import ConfigError, SetupError
@@ -50,7 +51,8 @@ class Kubernetes:
         `s3://` is S3A, as on EMR; the pods' own role (IRSA, pod identity) has the credentials.
 
         Raises:
-            ConfigError: the master is no address of a Kubernetes API server.
+            ConfigError: the master is no address of a Kubernetes API server; the spec breaks a
+                rule; or a setting is given that is not the run's to set.
             SecretInRequest: a value looks like a secret.
         """
         if not re.match(r"k8s://\S", self.master):
@@ -59,6 +61,7 @@ class Kubernetes:
                 where="--k8s",
                 fix="write k8s://https://HOST:PORT, as `kubectl cluster-info` tells it",
             )
+        check_spec(spec)
         conf = {
             "spark.kubernetes.container.image": self.image,
             "spark.kubernetes.namespace": self.namespace,

@@ -13,6 +13,7 @@ from emr.aws.logs.printable import printable
 from emr.aws.submit import packaged
 from emr.aws.waiting import looks
 from emr.errors import StepCancelled, StepFailed, WaitTimeout
+from emr.request.checks import check_spec
 from emr.request.steps import run_key
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ RECENT = timedelta(days=7)
 """Runs made before that are not looked at."""
 FRESH = timedelta(hours=1)
 """A run that was done within this time is the same run; later, it is one to run anew."""
+SKEW = timedelta(minutes=1)
+"""How far our clock may be from AWS's: a run that was made since is one that we started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,7 @@ def send(
         ConfigError, PackageError, RequestRefused: the run is wrong; nothing was started.
         AwsRefused, AwsUnreachable: AWS says no, or does not answer.
     """
+    check_spec(spec)
     door.fits(aws, spec)
     package, _ = packaged(aws, run, spec, cache=cache, allow_local=allow_local, report=report)
     door.request(run, spec, package)  # what is wrong with it is told before AWS is asked
@@ -127,10 +131,11 @@ def send(
     attempt = _after(last.id) if last else ""
     if again:
         attempt = f"-{secrets.token_hex(6)}"
+    began = datetime.now(UTC) - SKEW
     while True:
         run_id = door.start(aws, door.request(run, spec, package, attempt=attempt))
         seen = door.look(aws, run_id)
-        if not seen.end or _lately(seen):
+        if _the_same(seen) or seen.created >= began:
             report(f"run {run_id} started")
             return Sent(id=run_id, attached=False)
         attempt = _after(run_id)  # AWS answers a token it remembers with the run of that time

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from emr.aws.client import translated
 from emr.doors.run import Seen
-from emr.doors.settings import arguments, keyed_name, packed_conf, s3_logs
+from emr.doors.settings import arguments, keyed_name, packed_conf, s3_logs, with_delta
 from emr.machines.instances import arch_of
 from emr.request.secrets import refuse_secrets
 from emr.request.service_model import check_request
@@ -81,10 +81,11 @@ class Serverless:
         here a timeout would cancel the run. AWS's own default stands: 12 hours.
 
         Raises:
+            ConfigError: a setting is given that is not the run's to set.
             RequestRefused: they break AWS's model.
             SecretInRequest: a value looks like a secret.
         """
-        conf = packed_conf(run, spec, package, driver_env=DRIVER_ENV)
+        conf = with_delta(packed_conf(run, spec, package, driver_env=DRIVER_ENV), spec)
         request = {
             "applicationId": self.application,
             "clientToken": f"{run_key(run, spec, package)}{attempt}",

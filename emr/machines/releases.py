@@ -12,7 +12,17 @@ from typing import Literal
 
 from sparkml.errors import ConfigError, did_you_mean
 
-Family = Literal["6.x", "7.x", "8.x"]
+Family = Literal["7.x", "8.x"]
+
+APPLICATIONS_8X = (
+    "AmazonCloudWatchAgent",
+    "Delta",
+    "Hudi",
+    "Iceberg",
+    "JupyterEnterpriseGateway",
+    "Livy",
+    "Spark",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,20 +33,21 @@ class Release:
     family: Family
     spark: str
     delta: str
-    scala: str
-    hadoop: str
     pythons: tuple[str, ...]
     """The Pythons on its image that PySpark supports."""
     default_python: str
     rapids: str | None
     """The RAPIDS Accelerator's version; null where none is told."""
-    supported_until: str | None = None
-    """The last day of its standard support, as `2029-09-07`; null where the page was not read."""
 
     @property
     def applications(self) -> tuple[str, ...]:
-        """The applications that a cluster of ours asks for; 8.x has no `Hadoop` to ask for."""
+        """The applications that a cluster of ours always asks for; 8.x has no `Hadoop`."""
         return ("Spark",) if self.family == "8.x" else ("Hadoop", "Spark")
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """All that it offers; of 7.x, on which nothing of ours runs, those above only."""
+        return APPLICATIONS_8X if self.family == "8.x" else self.applications
 
 
 RELEASES = (
@@ -45,70 +56,45 @@ RELEASES = (
         family="8.x",
         spark="4.1.1",
         delta="4.2.0",
-        scala="2.13.17",
-        hadoop="3.4.2",
         pythons=("3.11", "3.13"),
         default_python="3.11",
         rapids="26.04.2",
-        supported_until="2029-09-07",
     ),
     Release(
         label="emr-spark-8.0.0",
         family="8.x",
         spark="4.0.2",
         delta="4.0.0",
-        scala="2.13.16",
-        hadoop="3.4.2",
         pythons=("3.11", "3.13"),
         default_python="3.11",
         rapids="26.02.2",
-        supported_until="2028-05-20",
     ),
     Release(
         label="emr-7.14.0",
         family="7.x",
         spark="3.5.8",
         delta="3.3.2",
-        scala="2.12.18",
-        hadoop="3.4.2",
         pythons=("3.9", "3.11"),
         default_python="3.11",
         rapids=None,
-        supported_until="2028-09-08",
     ),
     Release(
         label="emr-7.13.0",
         family="7.x",
         spark="3.5.6",
         delta="3.3.2",
-        scala="2.12.18",
-        hadoop="3.4.2",
         pythons=("3.9", "3.11"),
         default_python="3.11",
         rapids="25.04.0",
-        supported_until="2028-04-21",
     ),
     Release(
         label="emr-7.12.0",
         family="7.x",
         spark="3.5.6",
         delta="3.3.2",
-        scala="2.12.18",
-        hadoop="3.4.1",
         pythons=("3.9", "3.11"),
         default_python="3.9",
         rapids="25.04.0",
-    ),
-    Release(
-        label="emr-6.15.0",
-        family="6.x",
-        spark="3.4.1",
-        delta="2.4.0",
-        scala="2.12",
-        hadoop="3.3.6",
-        pythons=("3.7",),
-        default_python="3.7",
-        rapids="23.08.01",
     ),
 )
 """The newest first."""

@@ -7,6 +7,10 @@ sees, less a quarter of it, but never less than 2 GiB nor more than 8. What the 
 type's memory on older types, 61/64 of it on newer ones and 15/16 on g6; this counts with 15/16 on
 all, so that no executor is ever too big, and at most 6 % of a node stays unused.
 
+YARN counts memory only, unless it is told to count processors too, which GPUs need. It is told so
+as well where memory alone would let it start more tasks on a node than the node has processors:
+where core and task nodes differ, and the smallest gave the executor its size.
+
 A container is split between the JVM's heap and the overhead, and Spark's own split (10 %, EMR's
 18.75 % overhead) is wrong here: the JVM reads Parquet and hands batches over, while the model, its
 copy in each worker and the matrices live in Python, outside the heap. YARN would kill such a
@@ -58,6 +62,8 @@ class Sizing:
     executor_gpus: int = 0
     task_gpus: float = 0.0
     """The share of a GPU that a task takes, cut so that `executor_cores` shares fit in one."""
+    counts_processors: bool = False
+    """Whether YARN has to count processors besides memory."""
 
     @property
     def container_mib(self) -> int:
@@ -88,23 +94,27 @@ class Sizing:
 
 def yarn_memory_mib(instance: Instance) -> int:
     """What YARN may give away on a node, at least (EMR Release Guide, "Task configuration")."""
-    seen = instance.memory_mib * 15 // 16
-    return seen - min(8_192, max(2_048, seen // 4))
+    return _yarn_mib(instance.memory_mib * 15 // 16)
 
 
-def sizing_of(
-    instance: Instance, *, gpu: Gpu = "none", python_share: float = PYTHON_SHARE
-) -> Sizing:
+def most_yarn_memory_mib(instance: Instance) -> int:
+    """What it may give away at most: there the node sees all of its memory."""
+    return _yarn_mib(instance.memory_mib)
+
+
+def _yarn_mib(seen_mib: int) -> int:
+    return seen_mib - min(8_192, max(2_048, seen_mib // 4))
+
+
+def sizing_of(instance: Instance, *, gpu: Gpu = "none") -> Sizing:
     """The executors of a node of this type, with room for the driver on each.
 
-    Without GPUs YARN counts memory only, and an executor has about four cores. With them it counts
-    processors too: an executor has one GPU, an equal part of the rest of the node, and one
-    processor of the node is the driver's.
+    Without GPUs an executor has about four cores. With them it has one GPU, an equal part of the
+    rest of the node, and one processor of the node is the driver's.
 
     Args:
         instance: the node's type.
         gpu: what the GPUs are for, as `ClusterSpec.gpu` says.
-        python_share: the part of a container that is not heap, between 0 and 1.
 
     Raises:
         ConfigError: the type has no GPU and one is needed, or too little memory for an executor.
@@ -132,7 +142,7 @@ def sizing_of(
             where="types",
             fix="choose a larger type",
         )
-    overhead = min(int(container * python_share), container - MIN_HEAP_MIB)
+    overhead = min(int(container * PYTHON_SHARE), container - MIN_HEAP_MIB)
     return Sizing(
         executors_per_node=executors,
         executor_cores=cores,
@@ -143,6 +153,7 @@ def sizing_of(
         plugin_mib=overhead // 2 if gpu == "rapids" else 0,
         executor_gpus=0 if gpu == "none" else 1,
         task_gpus=0.0 if gpu == "none" else _share(cores),
+        counts_processors=gpu != "none",
     )
 
 
@@ -150,19 +161,27 @@ def sizing_of_spec(spec: ClusterSpec) -> Sizing:
     """The executor that fits every core and task node of the cluster.
 
     Spark asks for executors of one size. A node with less would get none, so the type with the
-    smallest container decides, and the fewest cores.
+    smallest container decides, and the fewest cores. On a node with more memory for each processor
+    YARN would start too many of these: then it counts processors, of which the driver takes one,
+    and an executor still fits beside it on the smallest node.
 
     Raises:
         ConfigError: a type that is not known, has no GPU where one is needed, or is too small.
     """
-    sizings = [sizing_of(instance, gpu=spec.gpu) for instance in worker_instances(spec)]
+    instances = worker_instances(spec)
+    sizings = [sizing_of(instance, gpu=spec.gpu) for instance in instances]
     smallest = min(sizings, key=lambda sizing: sizing.container_mib)
     cores = min(sizing.executor_cores for sizing in sizings)
-    share = _share(cores) if smallest.executor_gpus else 0.0
+    crowded = any(
+        most_yarn_memory_mib(one) // smallest.container_mib * cores > one.vcpu for one in instances
+    )
+    if crowded:
+        cores = min(cores, max(1, min(one.vcpu for one in instances) - 1))
     return replace(
         smallest,
         executor_cores=cores,
-        task_gpus=share,
+        task_gpus=_share(cores) if smallest.executor_gpus else 0.0,
+        counts_processors=smallest.counts_processors or crowded,
         driver_memory_mib=min(sizing.driver_memory_mib for sizing in sizings),
         driver_overhead_mib=min(sizing.driver_overhead_mib for sizing in sizings),
     )

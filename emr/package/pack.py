@@ -156,7 +156,7 @@ def _check_extras(run: JobRun, pinned: Pinned) -> None:
             raise ConfigError(
                 f"the environment has {', '.join(given.extras)}, which cannot open the model",
                 where=f"models.{name}",
-                fix=f"add {extra} to environment.extras: --set environment.extras="
+                fix=f"add {extra} to environment.extras: --run-set environment.extras="
                 f"[{','.join((*given.extras, extra))}]",
             )
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 PROVIDED = frozenset({"pyspark", "py4j", "delta-spark"})
 """The cluster's own: a second copy in the archive would hide it."""
 
+LEFT_OUT = frozenset({"nvidia-nccl-cu12"})
+"""What XGBoost asks for to train on several GPUs, 300 MB. It scores without, and the lock leaves
+it out as well (`tools/lock.sh`), so it need not be installed here either."""
+
 ALWAYS = "spark"
 """The extra that every job on a cluster needs, but for what is `PROVIDED`: pandas."""
 
@@ -114,7 +118,7 @@ def _closure(extras: frozenset[str], target: Mapping[str, str]) -> list[str]:
     todo = [("sparkml", extras, "sparkml")]
     while todo:
         name, wanted, by = todo.pop()
-        if name in PROVIDED or (name in seen and wanted <= seen[name]):
+        if name in PROVIDED | LEFT_OUT or (name in seen and wanted <= seen[name]):
             continue
         seen[name] = seen.get(name, frozenset()) | wanted
         for need in _metadata(name, f"needed by {by}").needs:

@@ -49,15 +49,20 @@ class Seen:
         return bool(self.noted and self.sha256) and self.checksum in ("", self.noted)
 
 
-def place(address: str) -> tuple[str, str]:
+def split(address: str) -> tuple[str, str]:
     """Bucket and key of an `s3://` address."""
     bucket, _, key = address.removeprefix("s3://").partition("/")
     return bucket, key
 
 
+def encryption(kms_key: str | None) -> dict[str, str]:
+    """PutObject's arguments that encrypt with this key; the bucket's default when None."""
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
+
+
 def seen(client: S3, address: str) -> Seen | None:
     """What is stored at an address; None where nothing is, or where we may not look. One HEAD."""
-    bucket, key = place(address)
+    bucket, key = split(address)
     try:
         told = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     except client.exceptions.ClientError as error:

@@ -29,11 +29,12 @@ from emr.package.stored import (
     accepted,
     conditional,
     damaged,
+    encryption,
     hidden,
     is_file,
     missing,
-    place,
     seen,
+    split,
     status,
 )
 
@@ -77,7 +78,7 @@ def verify(package: Package, client: S3) -> None:
     Raises:
         PackageDamaged: the manifest or a file is missing, or is not what it was.
     """
-    bucket, key = place(package.manifest)
+    bucket, key = split(package.manifest)
     try:
         text = client.get_object(Bucket=bucket, Key=key)["Body"].read()
     except client.exceptions.ClientError as error:
@@ -171,7 +172,7 @@ class _Store:
     def _in_parts(self, file: PackedFile) -> bool:
         assert file.path is not None  # noqa: S101
         client = self.client
-        bucket, key = place(file.key)
+        bucket, key = split(file.key)
         made = client.create_multipart_upload(**self._named(file), ChecksumAlgorithm="SHA256")
         where = {"Bucket": bucket, "Key": key, "UploadId": made["UploadId"]}
         try:
@@ -204,7 +205,6 @@ class _Store:
             self.report(f"upload: parts of {left} stay behind ({error}); they are paid for")
 
     def _named(self, file: PackedFile) -> dict[str, Any]:
-        bucket, key = place(file.key)
+        bucket, key = split(file.key)
         note = {"sha256": file.sha256, "checksum": file.checksum, "content": file.content}
-        kms = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
-        return {"Bucket": bucket, "Key": key, "Metadata": note, **(kms if self.kms_key else {})}
+        return {"Bucket": bucket, "Key": key, "Metadata": note, **encryption(self.kms_key)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from emr.machines.instances import instance_of
+from emr.machines.instances import machine_of
 
 if TYPE_CHECKING:
     from emr.spec import Choice, ClusterSpec, Nodes, Volume
@@ -74,7 +74,7 @@ def most_nodes(spec: ClusterSpec) -> int:
     choices = [choice for nodes in workers for choice in nodes.types]
     per_node = {
         "instances": 1,
-        "vcpu": min(instance_of(choice.type).vcpu for choice in choices),
+        "vcpu": min(machine_of(choice).vcpu for choice in choices),
         "fleet-units": min(choice.weight for choice in choices),
     }[spec.scaling.unit]
     return max(at_start, spec.primary.units + ceil(spec.scaling.maximum / per_node))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emr.machines.instances import instance_of
+from emr.machines.instances import is_known, machine_of
 from sparkml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ def _size_problems(role: str, nodes: Nodes, place: str) -> Iterator[Problem]:
     elif role == "MASTER" and nodes.units not in {1, 3}:
         what = f"{nodes.units} primary nodes, where EMR has 1, or 3 of which two stand by"
         yield what, place, "set on_demand: 1"
+    for choice in nodes.types:
+        if choice.machine and is_known(choice.type):
+            what = f"'{choice.type}' is known, and its machine is not read"
+            yield what, f"{place}.types", "leave machine out"
     types = [choice.type for choice in nodes.types]
     for twice in sorted({one for one in types if types.count(one) > 1}):
         yield f"the type '{twice}' stands twice", f"{place}.types", "keep one"
@@ -142,7 +146,7 @@ def _scaling_problems(spec: ClusterSpec) -> Iterator[Problem]:
 def _vcpu_problems(spec: ClusterSpec, maximum: int) -> Iterator[Problem]:
     try:
         at_start = sum(
-            nodes.units * max(instance_of(one.type).vcpu for one in nodes.types)
+            nodes.units * max(machine_of(one).vcpu for one in nodes.types)
             for nodes in (spec.core, *spec.task)
         )
     except ConfigError:  # told as the type's problem

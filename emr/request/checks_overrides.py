@@ -20,7 +20,7 @@ OWNED = {
     "Name": "name",
     "ReleaseLabel": "release",
     "AmiVersion": "release",
-    "Applications": "release",
+    "Applications": "applications",
     "LogUri": "logs.s3",
     "LogEncryptionKmsKeyId": "logs.kms_key",
     "ServiceRole": "roles.service",

@@ -13,9 +13,10 @@ from emr.request.capacity import instances_of_fleets, instances_of_groups, scali
 from emr.request.checks import check_spec, script_file
 from emr.request.configurations import configurations_of
 from emr.request.gpu import gpu_bootstrap
-from emr.request.guard_rails import MANAGED_TAG, check_cluster
+from emr.request.guard_rails import check_cluster
 from emr.request.merge import deep_merge
 from emr.request.security import security_configuration
+from emr.request.tags import MANAGED_TAG, RUN_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["bootstrap_files", "cluster_request", "log_uri", "security_configuration"]
 
-RUN_TAG = "sparkml:run"
 STREAMS = ("STDOUT", "STDERR")
 LOG_TYPES = {"step": "STEP_LOGS", "driver": "SPARK_DRIVER", "executor": "SPARK_EXECUTOR"}
 
@@ -58,18 +58,17 @@ def cluster_request(
         SecretInRequest: a value looks like a secret.
     """
     check_spec(spec)
-    release = release_of(spec.release)
     tags = {**spec.tags, **(extra_tags or {}), RUN_TAG: run_id, MANAGED_TAG: "true"}
     request: dict[str, Any] = {
         "Name": spec.name,
         "ReleaseLabel": spec.release,
-        "Applications": [{"Name": name} for name in release.applications],
+        "Applications": [{"Name": name} for name in _applications(spec)],
         "LogUri": log_uri(spec),
         "ServiceRole": spec.roles.service,
         "JobFlowRole": spec.roles.instance_profile,
         "SecurityConfiguration": _security_name(spec),
         "Instances": _instances(spec, transient=transient),
-        "Configurations": configurations_of(spec, release),
+        "Configurations": configurations_of(spec),
         "EbsRootVolumeSize": spec.root_gib,
         "ScaleDownBehavior": "TERMINATE_AT_TASK_COMPLETION",
         "StepConcurrencyLevel": 1 if transient else spec.step_concurrency,
@@ -103,7 +102,7 @@ def log_uri(spec: ClusterSpec) -> str:
 
 def bootstrap_actions(spec: ClusterSpec) -> tuple[Bootstrap, ...]:
     """The bootstrap actions of a spec, those that its GPUs need first."""
-    return (*gpu_bootstrap(spec, release_of(spec.release)), *spec.bootstrap)
+    return (*gpu_bootstrap(spec), *spec.bootstrap)
 
 
 def bootstrap_files(spec: ClusterSpec) -> dict[str, tuple[str, Path]]:
@@ -123,6 +122,10 @@ def bootstrap_files(spec: ClusterSpec) -> dict[str, tuple[str, Path]]:
             uri = f"{spec.artifacts.rstrip('/')}/bootstrap/{digest[:32]}/{file.name}"
             found[script] = (uri, file)
     return found
+
+
+def _applications(spec: ClusterSpec) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*release_of(spec.release).applications, *spec.applications)))
 
 
 def _security_name(spec: ClusterSpec) -> str:

@@ -9,12 +9,21 @@ from emr.request.gpu import gpu_configurations
 from emr.request.merge import merge_configurations
 
 if TYPE_CHECKING:
-    from emr.machines.releases import Release
     from emr.spec import ClusterSpec
 
 DELTA_DEFAULTS = {"Classification": "delta-defaults", "Properties": {"delta.enabled": "true"}}
 """Installs the release's own Delta, which fits its Spark (EMR Release Guide, "Use a cluster with
 Delta Lake installed"; the page tells it for 6.9 and later, and 8.1 lists the classification)."""
+
+BY_PROCESSORS = {
+    "Classification": "capacity-scheduler",
+    "Properties": {
+        "yarn.scheduler.capacity.resource-calculator": (
+            "org.apache.hadoop.yarn.util.resource.DominantResourceCalculator"
+        )
+    },
+}
+"""Makes YARN count processors besides memory, and GPUs."""
 
 DELTA_SESSION = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -49,7 +58,7 @@ def listed(*lists: str) -> str:
     return ",".join(dict.fromkeys(filter(None, items)))
 
 
-def configurations_of(spec: ClusterSpec, release: Release) -> list[dict[str, Any]]:
+def configurations_of(spec: ClusterSpec) -> list[dict[str, Any]]:
     """The Configurations of RunJobFlow.
 
     Executors sized for the smallest node, Delta of the release, GPU settings; then the spec's own,
@@ -58,13 +67,15 @@ def configurations_of(spec: ClusterSpec, release: Release) -> list[dict[str, Any
     Raises:
         ConfigError: an instance type is not known, or too small.
     """
+    sizing = sizing_of_spec(spec)
     defaults = {
-        **sizing_of_spec(spec).spark_conf(),
+        **sizing.spark_conf(),
         **DELTA_SESSION,
         "spark.jars": ",".join(DELTA_JARS),
     }
     spark_defaults = {"Classification": "spark-defaults", "Properties": defaults}
-    gpu = gpu_configurations(spec, release)
+    scheduler = [BY_PROCESSORS] if sizing.counts_processors else []
+    gpu = [*gpu_configurations(spec), *scheduler]
     made = merge_configurations([spark_defaults, DELTA_DEFAULTS], gpu, spec.configurations)
     for one in made:
         if one["Classification"] == "spark-defaults":

@@ -1,25 +1,25 @@
 """What a cluster with GPUs needs besides: EMR's configuration, key by key, and a bootstrap action.
 
 Source: EMR Release Guide, "Use the Nvidia RAPIDS Accelerator for Apache Spark", which tells it for
-6.x and 7.x. Releases 8.x ship the same components and classifications on the same operating system
-as 7.x, so they get the recipe of 7.x: **unproven on a real cluster of 8.x**.
+7.x. Releases 8.x ship the same components and classifications on the same operating system, so they
+get the same recipe: **unproven on a real cluster of 8.x**.
 
-`gpu: rapids` is the whole of that page. `gpu: python` leaves out the SQL plugin and its settings,
-so that the GPU's memory belongs to the Python workers; `enableSparkRapids` stays, because it brings
-the driver, CUDA and the script that finds the GPUs.
+`gpu: rapids` is the whole of that page, with `configurations.BY_PROCESSORS`, which clusters without
+GPUs may need too. `gpu: python` leaves out the SQL plugin and its settings, so that the GPU's
+memory belongs to the Python workers; `enableSparkRapids` stays, because it brings the driver, CUDA
+and the script that finds the GPUs.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emr.machines.instances import instance_of, worker_instances
+from emr.machines.instances import machine_of, worker_instances
 from emr.machines.sizing import sizing_of_spec
 from emr.spec import Bootstrap
 from sparkml.config.file import config_error
 
 if TYPE_CHECKING:
-    from emr.machines.releases import Release
     from emr.machines.sizing import Sizing
     from emr.spec import ClusterSpec
     from sparkml.config.file import Problem
@@ -37,23 +37,15 @@ LIBRARIES = (
     "/docker/usr/lib/hadoop/lib/native:"
     "/docker/usr/lib/hadoop-lzo/lib/native"
 )
-CGROUP_ROOT = {
-    "6.x": "/sys/fs/cgroup",
-    "7.x": "/spark-rapids-cgroup",
-    "8.x": "/spark-rapids-cgroup",
-}
-SCRIPTS = {
-    "6.x": "conf/bootstrap/gpu_cgroup_6x.sh",
-    "7.x": "conf/bootstrap/gpu_cgroup_v1.sh",
-    "8.x": "conf/bootstrap/gpu_cgroup_v1.sh",
-}
+CGROUP_ROOT = "/spark-rapids-cgroup"
+SCRIPT = "conf/bootstrap/gpu_cgroup_v1.sh"
 
 TASK_GPU_MIB = 7_500
 """What a SQL task on a GPU needs of its memory, by NVIDIA's own tuning tool; four run at most."""
 MAX_PINNED_MIB = 4_096
 
 
-def gpu_configurations(spec: ClusterSpec, release: Release) -> list[dict[str, Any]]:
+def gpu_configurations(spec: ClusterSpec) -> list[dict[str, Any]]:
     """EMR's configuration objects for the GPUs of a spec; empty where it uses none.
 
     They hold the sizing as well: the plugin's memory is a part of the executor's overhead.
@@ -65,28 +57,19 @@ def gpu_configurations(spec: ClusterSpec, release: Release) -> list[dict[str, An
         return []
     if problems := gpu_problems(spec):
         raise config_error(problems, spec.name)
-    root = CGROUP_ROOT[release.family]
     return [
         _object("spark", {"enableSparkRapids": "true"}),
-        _object("yarn-site", _yarn_site(root)),
-        _object("container-executor", {}) | {"Configurations": _container_executor(root)},
+        _object("yarn-site", _yarn_site()),
+        _object("container-executor", {}) | {"Configurations": _container_executor()},
         _object("spark-defaults", _spark_defaults(spec)),
-        _object(
-            "capacity-scheduler",
-            {
-                "yarn.scheduler.capacity.resource-calculator": (
-                    "org.apache.hadoop.yarn.util.resource.DominantResourceCalculator"
-                )
-            },
-        ),
     ]
 
 
-def gpu_bootstrap(spec: ClusterSpec, release: Release) -> list[Bootstrap]:
+def gpu_bootstrap(spec: ClusterSpec) -> list[Bootstrap]:
     """The bootstrap actions that the GPUs of a spec need; none where it uses none."""
     if spec.gpu == "none":
         return []
-    return [Bootstrap(name="Control groups for GPUs", script=SCRIPTS[release.family])]
+    return [Bootstrap(name="Control groups for GPUs", script=SCRIPT)]
 
 
 def gpu_problems(spec: ClusterSpec) -> list[Problem]:
@@ -100,7 +83,7 @@ def gpu_problems(spec: ClusterSpec) -> list[Problem]:
     problems = []
     for role, nodes in spec.roles_of_nodes:
         for choice in nodes.types:
-            instance, where = instance_of(choice.type), _where(role)
+            instance, where = machine_of(choice), _where(role)
             if instance.arch == "arm64":
                 what = f"{instance.type} is arm64, where EMR has no GPU software"
                 problems.append((what, where, "choose an x86_64 type, such as m7i.xlarge"))
@@ -118,7 +101,7 @@ def _object(classification: str, properties: dict[str, str]) -> dict[str, Any]:
     return {"Classification": classification, "Properties": properties}
 
 
-def _yarn_site(root: str) -> dict[str, str]:
+def _yarn_site() -> dict[str, str]:
     gpu = "yarn.nodemanager.resource-plugins.gpu"
     cgroups = "yarn.nodemanager.linux-container-executor.cgroups"
     return {
@@ -127,7 +110,7 @@ def _yarn_site(root: str) -> dict[str, str]:
         f"{gpu}.allowed-gpu-devices": "auto",
         f"{gpu}.path-to-discovery-executables": "/usr/bin",
         f"{cgroups}.mount": "true",
-        f"{cgroups}.mount-path": root,
+        f"{cgroups}.mount-path": CGROUP_ROOT,
         f"{cgroups}.hierarchy": "yarn",
         "yarn.nodemanager.container-executor.class": (
             "org.apache.hadoop.yarn.server.nodemanager.LinuxContainerExecutor"
@@ -135,10 +118,10 @@ def _yarn_site(root: str) -> dict[str, str]:
     }
 
 
-def _container_executor(root: str) -> list[dict[str, Any]]:
+def _container_executor() -> list[dict[str, Any]]:
     return [
         _object("gpu", {"module.enabled": "true"}),
-        _object("cgroups", {"root": root, "yarn-hierarchy": "yarn"}),
+        _object("cgroups", {"root": CGROUP_ROOT, "yarn-hierarchy": "yarn"}),
     ]
 
 

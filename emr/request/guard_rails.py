@@ -11,14 +11,13 @@ from emr.errors import RequestRefused
 from emr.request.capacity import scaling_policy
 from emr.request.secrets import refuse_secrets
 from emr.request.service_model import check_request
+from emr.request.tags import MANAGED_TAG, MAX_TAGS, RUN_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from emr.spec import ClusterSpec
 
-MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
-"""The tag without which AmazonEMRServicePolicy_v2 lets EMR touch nothing."""
 MAX_STEPS = 256
 MAX_STEPS_PER_CALL = 100
 """On 8.x, for each add or cancel."""
@@ -97,8 +96,10 @@ def _cluster_problems(request: Mapping[str, Any], spec: ClusterSpec) -> Iterator
     tags = {tag.get("Key"): tag.get("Value") for tag in request.get("Tags", ())}
     if tags.get(MANAGED_TAG) != "true":
         yield f"the tag {MANAGED_TAG}=true is missing"
-    if not tags.get("sparkml:run"):
-        yield "the tag sparkml:run is missing: without it the cluster cannot be found again"
+    if not tags.get(RUN_TAG):
+        yield f"the tag {RUN_TAG} is missing: without it the cluster cannot be found again"
+    if len(tags) > MAX_TAGS:
+        yield f"{len(tags)} tags, {MAX_TAGS} are allowed"
     if len(request.get("BootstrapActions", ())) > MAX_BOOTSTRAPS:
         yield f"more than {MAX_BOOTSTRAPS} bootstrap actions"
     if not 1 <= request.get("StepConcurrencyLevel", 1) <= MAX_STEPS:

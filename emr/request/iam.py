@@ -56,7 +56,7 @@ def policies(
     found = {
         "service-role": document(_service(arns)),
         "service-role-trust": trust(
-            {"Service": "elasticmapreduce.amazonaws.com"},
+            {"Service": arns.emr},
             "sts:AssumeRole",
             condition={
                 "StringEquals": {"aws:SourceAccount": arns.account},

@@ -25,6 +25,11 @@ class Arns:
         """A thing of a service, in the spec's region and account."""
         return f"arn:{self.partition}:{service}:{self.spec.region}:{self.account}:{what}"
 
+    @property
+    def emr(self) -> str:
+        """EMR as a principal: in China the partition's suffix is in its name (EC2's has none)."""
+        return "elasticmapreduce.amazonaws.com" + (".cn" if self.partition == "aws-cn" else "")
+
     def role(self, name: str) -> str:
         """A role's ARN; an instance profile is taken to hold the role of its name."""
         if name.startswith("arn:"):

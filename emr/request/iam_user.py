@@ -5,17 +5,21 @@ What IAM cannot say: a tag that is set while a cluster is made, and one that is 
 our tag on somebody else's, and then end it. Where that matters, deny `elasticmapreduce:AddTags` on
 clusters that bear a tag of the others' (`elasticmapreduce:ResourceTag/…`).
 
-Source: Service Authorization Reference, "Amazon Elastic MapReduce"; EMR Management Guide, "Using an
-auto-termination policy", "Service-linked roles for cleanup".
+The same holds for the policies that RunJobFlow brings along (idle time, managed scaling): EMR asks
+for their Put actions, which know no condition but a cluster's tags, when it has none yet. So
+whoever may make clusters may change these policies of any; the same deny closes that.
+
+Source: Service Authorization Reference, "Amazon Elastic MapReduce", "Amazon EMR on EKS"; EMR
+Management Guide, "Using an auto-termination policy", "Service-linked roles for cleanup".
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emr.request.cluster import RUN_TAG, log_uri
-from emr.request.guard_rails import MANAGED_TAG
+from emr.request.cluster import log_uri
 from emr.request.iam_documents import allow, linked_role, list_folders, pass_role, use_keys
+from emr.request.tags import MANAGED_TAG, RUN_TAG
 
 if TYPE_CHECKING:
     from emr.request.iam_documents import Arns, Document
@@ -49,7 +53,7 @@ def user_statements(arns: Arns) -> list[Document]:
         *_making(arns),
         *_using(arns),
         allow("LookAround", [*_WITHOUT_RESOURCE], ["*"]),
-        pass_role(arns, "PassTheServiceRole", spec.roles.service, "elasticmapreduce.amazonaws.com"),
+        pass_role(arns, "PassTheServiceRole", spec.roles.service, arns.emr),
         pass_role(arns, "PassTheInstanceProfile", spec.roles.instance_profile, "ec2.amazonaws.com"),
         *_storing(arns),
         *_examining(arns),
@@ -62,6 +66,7 @@ def door_statements(arns: Arns) -> list[Document]:
     clusters = arns.of("emr-containers", "/virtualclusters/*")
     jobs = f"{clusters}/jobruns/*"
     role = arns.spec.roles.runtime or DOOR_ROLE
+    as_role = {"StringEquals": {"emr-containers:ExecutionRoleArn": arns.role(role)}}
     return [
         allow("SeeApplications", ["emr-serverless:GetApplication"], [applications]),
         allow(
@@ -70,7 +75,9 @@ def door_statements(arns: Arns) -> list[Document]:
             [applications, f"{applications}/jobruns/*"],
         ),
         pass_role(arns, "PassTheRunsRole", role, "emr-serverless.amazonaws.com"),
-        allow("RunOnEks", ["emr-containers:StartJobRun", "emr-containers:ListJobRuns"], [clusters]),
+        # No role is passed here: the service account that EMR makes takes it by itself.
+        allow("RunOnEks", ["emr-containers:StartJobRun"], [clusters], as_role),
+        allow("SeeRunsOnEks", ["emr-containers:ListJobRuns"], [clusters]),
         allow(
             "MindRunsOnEks",
             [f"emr-containers:{one}" for one in ("CancelJobRun", "DescribeJobRun", "TagResource")],
@@ -91,13 +98,12 @@ def _making(arns: Arns) -> list[Document]:
     # A policy that RunJobFlow itself brings along is asked for too, before the cluster has a tag.
     policies = ["PutAutoTerminationPolicy"] * (arns.spec.idle_timeout_s is not None)
     policies += ["PutManagedScalingPolicy"] * (arns.spec.scaling is not None)
-    cleanup = "elasticmapreduce.amazonaws.com" + (".cn" if arns.partition == "aws-cn" else "")
     return [
         # AWS's own policy has no resource here either: the cluster has no ARN yet.
         allow("MakeClustersWithOurTags", _emr("RunJobFlow"), ["*"], tagged),
         allow("TagThem", _emr("AddTags"), clusters, tagged),
         *([allow("SetTheirPolicies", _emr(*policies), clusters)] if policies else []),
-        linked_role(arns, "LetEmrCleanUp", cleanup, "AWSServiceRoleForEMRCleanup"),
+        linked_role(arns, "LetEmrCleanUp", arns.emr, "AWSServiceRoleForEMRCleanup"),
     ]
 
 
@@ -137,12 +143,9 @@ def _examining(arns: Arns) -> list[Document]:
     profile = roles.instance_profile
     if not profile.startswith("arn:"):
         profile = f"arn:{arns.partition}:iam::{arns.account}:instance-profile/{profile}"
-    # HeadBucket is a ListBucket without a prefix.
-    whole = {"Null": {"s3:prefix": "true"}}
     return [
         allow("SeeRoles", ["iam:GetRole"], [arns.role(role) for role in named]),
         allow("SeeTheProfile", ["iam:GetInstanceProfile"], [profile]),
-        allow("SeeTheBucket", ["s3:ListBucket"], bucket, whole),
         allow("SeeItsPublicAccess", ["s3:GetBucketPublicAccessBlock"], bucket),
         allow("SeeQuotas", ["servicequotas:GetServiceQuota"], [arns.of("servicequotas", "ec2/*")]),
     ]

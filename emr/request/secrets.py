@@ -29,7 +29,10 @@ _SHAPES = {
     # Random characters, digits among them: `s3://data/sk-learn-random-forest` is none.
     "an API key": r"(?<![\w/.-])sk-(?=[\w-]*\d)(?:[a-z]+-){0,3}\w{20}",
     "a JSON Web Token": r"(?<!\w)eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.",
-    "a password in an address": r"://[^/@\s:]*:[^@/\s]+@",
+    "a bearer token": r"(?<!\w)[Bb]earer\s+\S{16}",
+    # After a colon stands a password, which may hold a slash, or a port, which does not end in `@`.
+    "a password in an address": r"://[^/?#@\s:]*:(?!\d{1,5}(?:[/?#,;]|$)|\0+@)[^@\s]+@",
+    "a token in an address": r"https?://(?!git@|\0+@)[^/?#@\s:]+@",
 }
 _SHAPE = {what: re.compile(pattern) for what, pattern in _SHAPES.items()}
 _SECRET_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9/+]{40}")
@@ -41,13 +44,25 @@ _BY_NAME = "a value that its name calls secret"
 _WORDS = frozenset({"pass", "secret", "token", "credential", "credentials"})
 _PASSWORDS = frozenset({"password", "passwd", "passphrase", "pwd"})
 _PAIRS = frozenset(
-    {"access key", "api key", "account key", "private key", "secret key", "shared key", "auth key"}
+    {
+        "access key",
+        "api key",
+        "encryption key",
+        "account key",
+        "private key",
+        "secret key",
+        "shared key",
+        "auth key",
+    }
 )
 _ONE_WORD = frozenset({"apikey", "accesskey", "secretkey", "authtoken", "accesstoken"})
-_REFERENCE = re.compile(
-    r"arn:aws[\w-]*:(?:secretsmanager|ssm|kms|iam):|\{\{|\$\{|EMR\.secret@|s3[an]?://|/|\.\.?/|<[\w|/-]+>\Z"
-)
-"""What points at a secret, and is none: an ARN, a placeholder, a file, a tokenizer's `<pad>`."""
+_SAYS_NOTHING = frozenset({"value", "values", "string", "text", "plain", "raw", "default"})
+"""Words of a name, or whole names, that leave it to what comes before: `secretValue`."""
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{.*?\}")
+_POINTER = re.compile(r"\0+|arn:aws[\w-]*:(?:secretsmanager|ssm|kms|iam):\S+|EMR\.secret@\S+")
+"""What points at a secret and is none: a placeholder (here NUL), an ARN, EMR's reference."""
+_PLACE = re.compile(r"(?:s3[an]?://|/|\.\.?/).*|<[\w|/-]+>", re.DOTALL)
+"""A file that holds a token, or a tokenizer's `<pad>`. A password may begin like a path."""
 _TYPE = re.compile(
     r"string|str|text|binary|bool(?:ean)?|u?int(?:eger|8|16|32|64)?|long|float(?:32|64)?|double"
     r"|(?:array|map|struct|decimal)[<(].*",
@@ -58,7 +73,6 @@ _HARMLESS = re.compile(r"|true|false|null|none|[\d.]+[smhdkgt]?", re.IGNORECASE)
 _NAMED = re.compile(
     r"--?(?P<flag>[A-Za-z][\w.-]*)(?:=(?P<said>.*))?|(?P<key>[\w.-]+)=(?P<value>.*)", re.DOTALL
 )
-_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{.*?\}")
 _INSIDE = re.compile(
     r"""(?:^|[=;&?,{\s"'])-{0,2}(?P<name>[A-Za-z][\w.-]*)["']?\s*[=:]\s*["']?"""
     r"""(?P<value>[^;&,\s"'{}]+)"""
@@ -80,32 +94,39 @@ def refuse_secrets(request: Mapping[str, Any], *, where: str = "") -> None:
         raise SecretInRequest(f"the request holds {places}", where=where, fix=fix)
 
 
-def secrets_in(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """The places in a value that hold something like a secret, as (where, what)."""
+def secrets_in(value: Any, place: str = "", name: str = "") -> Iterator[tuple[str, str]]:
+    """The places in a value that hold something like a secret, as (where, what).
+
+    Args:
+        value: a request, or a part of one.
+        place: where the part stands in it.
+        name: what the part is called: what is nested in a `password` is one as well.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     if isinstance(value, Mapping):
-        yield from _in_mapping(value, place)
+        yield from _in_mapping(value, place, name)
     elif isinstance(value, list | tuple):
-        yield from _in_list(value, place)
+        yield from _in_list(value, place, name)
+    elif isinstance(value, str) and _is_secret(name, value):
+        yield place, _BY_NAME
     elif isinstance(value, str):
         yield from ((place, what) for what in _told_by_shape(value))
-        yield from ((f"{place} ({name}=…)", _BY_NAME) for name in _named_in(value))
+        yield from ((f"{place} ({inside}=…)", _BY_NAME) for inside in _named_in(value))
 
 
-def _in_mapping(values: Mapping[Any, Any], place: str) -> Iterator[tuple[str, str]]:
+def _in_mapping(values: Mapping[Any, Any], place: str, name: str) -> Iterator[tuple[str, str]]:
     columns = place.rpartition(".")[2] == "rename"  # names of columns, on both sides
-    for key, item in values.items():
-        inner = f"{place}.{key}".lstrip(".")
-        text = str(item) if isinstance(item, int) and not isinstance(item, bool) else item
-        if not columns and isinstance(text, str) and _is_secret(str(key), text):
-            yield inner, _BY_NAME
-        else:
-            yield from secrets_in(item, inner)
     # {"Key": "DB_PASSWORD", "Value": "…"}, as AWS writes tags and properties
-    pair = {str(key).lower(): (key, item) for key, item in values.items()}
-    _, name = pair.get("key") or pair.get("name") or ("", None)
-    key, item = pair.get("value", ("", None))
-    if isinstance(name, str) and isinstance(item, str) and _is_secret(name, item):
-        yield f"{place}.{key} (of {name})".lstrip("."), _BY_NAME
+    pair = {str(key).lower(): item for key, item in values.items()}
+    paired = pair.get("key") or pair.get("name")
+    for key, item in values.items():
+        inner, own = f"{place}.{key}".lstrip("."), str(key)
+        if own.lower() == "value" and isinstance(paired, str):
+            inner, own = f"{inner} (of {paired})", paired
+        elif name and own.lower() in _SAYS_NOTHING:
+            own = name
+        yield from secrets_in(item, inner, "" if columns else own)
 
 
 def _named_in(text: str) -> Iterator[str]:
@@ -116,12 +137,12 @@ def _named_in(text: str) -> Iterator[str]:
     if name and said and _is_secret(name, said):
         yield name
         return
-    for inside in _INSIDE.finditer(_PLACEHOLDER.sub("/", text)):
+    for inside in _INSIDE.finditer(_marked(text)):
         if _is_secret(inside["name"], inside["value"]):
             yield inside["name"]
 
 
-def _in_list(values: Any, place: str) -> Iterator[tuple[str, str]]:
+def _in_list(values: Any, place: str, name: str) -> Iterator[tuple[str, str]]:
     """Items, where an option's value may be the next one: `--password`, `hunter2`."""
     option = ""
     for position, item in enumerate(values):
@@ -129,26 +150,36 @@ def _in_list(values: Any, place: str) -> Iterator[tuple[str, str]]:
         if option and isinstance(item, str) and _is_secret(option, item):
             yield f"{at} (after --{option})", _BY_NAME
         else:
-            yield from secrets_in(item, at)
+            yield from secrets_in(item, at, name)
         named = _NAMED.fullmatch(item) if isinstance(item, str) else None
         option = named["flag"] if named and named["flag"] and named["said"] is None else ""
 
 
 def _is_secret(name: str, value: str) -> bool:
     """Whether a name says that its value is secret, and the value is no reference to one."""
-    words = [word.lower() for word in _CAMEL.split(name) if word]
+    words = [word.lower().rstrip("0123456789") or word for word in _CAMEL.split(name) if word]
+    while len(words) > 1 and (words[-1] in _SAYS_NOTHING or words[-1].isdigit()):
+        del words[-1]
     named = bool(words) and (
         words[-1] in _WORDS | _PASSWORDS | _ONE_WORD
         or (len(words) > 1 and " ".join(words[-2:]) in _PAIRS)
         or " account key " in f" {' '.join(words)} "  # the account's name comes after it
     )
-    if not named or _REFERENCE.match(value) or _TYPE.fullmatch(value) or value.startswith("--"):
+    if not named or not value or _TYPE.fullmatch(value) or value.startswith("--"):
         return False
-    return bool(value) and (words[-1] in _PASSWORDS or not _HARMLESS.fullmatch(value))
+    if _POINTER.fullmatch(_marked(value)):
+        return False
+    return words[-1] in _PASSWORDS or not (_PLACE.fullmatch(value) or _HARMLESS.fullmatch(value))
+
+
+def _marked(text: str) -> str:
+    """The text with a NUL for each placeholder: what a name inside of it says is not looked at."""
+    return _PLACEHOLDER.sub("\0", text)
 
 
 def _told_by_shape(value: str) -> Iterator[str]:
-    yield from (what for what, pattern in _SHAPE.items() if pattern.search(value))
+    marked = _marked(value)
+    yield from (what for what, pattern in _SHAPE.items() if pattern.search(marked))
     tail = value.rpartition("=")[2]
     if _SECRET_KEY.fullmatch(tail) and _changes(tail) >= _CHANGES:
         yield "what looks like an AWS secret key"

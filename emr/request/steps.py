@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from emr.errors import RequestRefused
-from emr.request.checks import check_run
+from emr.request.checks import check_fit, check_run
 from emr.request.configurations import DELTA_LISTS, delta_list, listed
 from emr.request.guard_rails import MAX_STEP_CHARACTERS, check_steps, step_characters
 from emr.request.secrets import refuse_secrets
@@ -109,6 +109,7 @@ def step_config(run: JobRun, spec: ClusterSpec, package: Package) -> dict[str, A
         RequestRefused: the settings are too long, and a runtime role keeps them from S3.
     """
     check_run(run, spec)
+    check_fit(run, spec)
     key = f" [{run_key(run, spec, package)}]"
     name = name_of(run)[: MAX_NAME - len(key)] + key
     step = _step(run, name, spark_submit_argv(run, spec, package))

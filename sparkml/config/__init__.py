@@ -11,6 +11,7 @@
     yaml_text.py  YAML text to plain values, with the line of each
     file.py       a file, read, or why not
     layers.py     defaults < YAML < environment < --set
+    shape.py      the keys of a section, and which of several it is
     mistakes.py   pydantic's errors as sentences
 
 Importing it costs about 0.1 s and needs neither NumPy, Arrow, Spark nor MLflow.

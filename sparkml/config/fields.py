@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 
 class Section(BaseModel):
@@ -31,6 +40,23 @@ def shown(value: object) -> str:
     words = {"None": "null", "True": "true", "False": "false"}
     text = words.get(repr(value), repr(value))
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def formed(pattern: str, words: str, fix: str) -> AfterValidator:
+    """Text that a pattern matches whole; an error says the form in words.
+
+    Args:
+        pattern: a regular expression.
+        words: what the text must be: `a folder on S3`.
+        fix: what to do where it is not: `write s3://bucket/prefix`.
+    """
+
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text):
+            return text
+        raise PydanticCustomError("form", "must be {words}", {"words": words, "fix": fix})
+
+    return AfterValidator(check)
 
 
 def parse_names(value: object) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def read_file(file: str, *, keys: Sequence[str]) -> Document:
         raise _alone(error.what, f"{file}:{error.line}", error.fix) from error
     needed = f"{', '.join(keys[:-1])} and {keys[-1]}"
     if document.value is None:
-        raise _alone("the file is empty", file, f"a job has {needed}")
+        raise _alone("the file is empty", file, f"it needs {needed}")
     if not isinstance(document.value, dict):
         fix = f"write a mapping of keys to values: {needed}"
         raise _alone("the file holds no mapping", f"{file}:1", fix)

@@ -15,6 +15,7 @@ from sparkml.config.fields import (
     Section,
     SomeNames,
     Text,
+    formed,
     parse_names,
     shown,
 )
@@ -31,12 +32,17 @@ OURS = {
 """The output's columns that every job has."""
 
 
+Digest = Annotated[
+    str, formed(r"[0-9a-f]{64}", "64 hexadecimal digits", "copy it, or leave it out")
+]
+
+
 class ModelEntry(Section):
     """One model: where it is, and what the caller knows better than its files."""
 
     uri: Text
     """`models:/name@alias`, `models:/name/3`, `runs:/…`, a folder or a file."""
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    digest: Digest | None = None
     """The digest that its files must have; others are refused. `emr submit` writes it down."""
     origin: Text | None = None
     """The model that `uri` holds a copy of, such as `models:/wine/3`: what the output's provenance

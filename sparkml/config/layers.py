@@ -13,7 +13,8 @@ from typing_extensions import TypeVar
 from sparkml.config.fields import Section
 from sparkml.config.file import Problem, config_error, read_file
 from sparkml.config.job import JobConfig
-from sparkml.config.mistakes import check, dotted, required_keys
+from sparkml.config.mistakes import check, dotted
+from sparkml.config.shape import required_keys
 from sparkml.config.yaml_text import BadYaml, Path, paths, read_yaml
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def load_as(
     *,
     sets: Iterable[str] = (),
     env: Mapping[str, str] | None = None,
+    option: str = "--set",
 ) -> Loaded[Config]:
     """What a YAML file describes, changed by the environment and by `--set`.
 
@@ -70,6 +72,7 @@ def load_as(
             dot in it is quoted: `rename."mean.radius"=x`.
         env: where `SPARKML__A__B=value` stands; the process's environment when None. Case does not
             matter there, so that `SPARKML__MODELS__WINE__URI` reaches the model `Wine`.
+        option: what the command line calls `sets`, as errors and origins name it.
 
     Returns:
         The checked configuration and its origins. Runs on the driver, without Spark.
@@ -80,7 +83,7 @@ def load_as(
     layers = _Layers(name=os.fspath(path))
     layers.add_file(layers.name, keys=required_keys(kind))
     layers.add_environment(os.environ if env is None else env)
-    layers.add_sets(sets)
+    layers.add_sets(sets, option)
     config, mistakes = check(kind, layers.tree)
     for mistake in mistakes:
         layers.problem(mistake.what, layers.origin(mistake.at), mistake.fix)
@@ -145,14 +148,14 @@ class _Layers:
             path = self._as_written(parts)
             self._put_text(path, env[variable], origin)
 
-    def add_sets(self, sets: Iterable[str]) -> None:
+    def add_sets(self, sets: Iterable[str], option: str) -> None:
         for text in sets:
             path, value = _split_set(text)
             if path is None:
                 fix = "write KEY=VALUE, such as sink.path=out; quote a name that has a dot or '='"
-                self.problem(f"cannot read '{text}'", "--set", fix)
+                self.problem(f"cannot read '{text}'", option, fix)
             else:
-                self._put_text(path, value, "--set")
+                self._put_text(path, value, option)
 
     def _as_written(self, parts: list[str]) -> list[str]:
         """The keys as they stand in the tree, where they differ in case only."""

@@ -6,24 +6,29 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import groupby
-from types import UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from sparkml.config.fields import Section, shown
+from sparkml.config.shape import (
+    by_format,
+    formats_of,
+    is_union,
+    keys_of,
+    required_keys,
+    section_at,
+    tag_of,
+)
 from sparkml.errors import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sparkml.config.shape import Root
     from sparkml.config.yaml_text import Path
 
-    Root = type[BaseModel]
     Config = TypeVar("Config", bound=Section)
-
-TAGS = ("format", "flavor")
-"""The keys that tell which of several sections one is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +61,6 @@ def check(root: type[Config], data: Mapping[str, Any]) -> tuple[Config | None, l
     return None, formats
 
 
-def required_keys(section: Root) -> list[str]:
-    """The keys that a section must have, its own before those that it shares with its siblings."""
-    fields = section.model_fields.items()
-    needed = [f.alias or name for name, f in fields if f.is_required()]
-    return sorted(needed, key=_keys(section).index)
-
-
 def dotted(path: Path) -> str:
     """A path as `--set` takes it: `rename."mean.radius"`; positions in lists read `steps[0]`."""
     text = ""
@@ -88,7 +86,6 @@ _MUST = {
     "tuple_type": "must be a list",
     "string_too_short": "must not be empty",
     "finite_number": "must be a finite number",
-    "string_pattern_mismatch": "must be a plain name: letters, digits and underscores",
 }
 _FIXES: dict[Path, str] = {
     ("max_quarantine",): "it is a share of the rows, 0 to 1: 0.01 is one row in a hundred",
@@ -136,22 +133,27 @@ def _mistake(root: Root, error: Any) -> Mistake:  # noqa: PLR0911  # one return 
         fix = _missing_fix(root, error["loc"])
         return Mistake(at=at[:-1], what=f"'{key}' is missing", fix=fix)
     if kind == "union_tag_not_found":
-        fix = f"one of {', '.join(_formats(root, at))}"
-        return Mistake(at=at, what=f"'{key}.{_tag(root, at)}' is missing", fix=fix)
+        fix = f"one of {', '.join(formats_of(root, at))}"
+        return Mistake(at=at, what=f"'{key}.{tag_of(root, at)}' is missing", fix=fix)
     if kind == "union_tag_invalid":
-        return _not_one_of(_formats(root, at), context["tag"], (*at, _tag(root, at)))
+        return _not_one_of(formats_of(root, at), context["tag"], (*at, tag_of(root, at)))
     if kind == "literal_error":
-        return _not_one_of(re.findall(r"'([^']*)'", context["expected"]), given, at)
+        words = re.findall(r"'[^']*'|True|False", context["expected"])
+        return _not_one_of([w.strip("'") if "'" in w else w.lower() for w in words], given, at)
     if kind == "value_error":
         return Mistake(at=at, what=f"'{key}' {context['error']}", fix=_FIXES.get(at, ""))
     if kind == "too_short":
         return Mistake(at=at, what=f"'{key}' must not be empty")
     must = _MUST.get(kind) or error["msg"].replace("Input should be", "must be")
-    return Mistake(at=at, what=f"'{key}' {must}, not {shown(given)}", fix=_FIXES.get(at, ""))
+    fix = context.get("fix") or _FIXES.get(at, "")
+    return Mistake(at=at, what=f"'{key}' {must}, not {shown(given)}", fix=fix)
 
 
 def _not_one_of(words: list[str], given: object, at: Path) -> Mistake:
-    what = f"'{dotted(at)}' must be one of {', '.join(words)}, not {shown(given)}"
+    must = f"must be {'one of ' * (len(words) > 1)}{', '.join(words)}"
+    what = f"'{dotted(at)}' {must}, not {shown(given)}"
+    if len(words) == 1:
+        return Mistake(at=at, what=what, fix="leave it out")
     hint = did_you_mean(str(given), words)
     return Mistake(at=at, what=what, fix=hint if hint.startswith("did") else "choose one of them")
 
@@ -162,7 +164,7 @@ def _path(root: Root, loc: tuple[str | int, ...], kind: str) -> Path:
     wanted = list(loc)
     while wanted:
         path.append(wanted.pop(0))
-        if _is_union(root, tuple(path)) and wanted and not kind.startswith("union_tag"):
+        if is_union(root, tuple(path)) and wanted and not kind.startswith("union_tag"):
             wanted.pop(0)
         elif path[:1] == ["source"] and kind.startswith("union_tag") and len(path) == 1 and wanted:
             wanted.pop(0)  # a view of a query: only the outer format is in the way
@@ -171,84 +173,26 @@ def _path(root: Root, loc: tuple[str | int, ...], kind: str) -> Path:
     return tuple(path)
 
 
-def _is_union(root: Root, path: Path) -> bool:
-    outer = len(path) == 1 and bool(_tag(root, path))
-    return outer or (len(path) == 3 and path[:2] == ("source", "views"))
-
-
-def _section(root: Root, loc: tuple[str | int, ...]) -> Root | None:
-    """The model in which the last part of `loc` stands; `loc` names formats as pydantic does."""
-    kinds: list[Any] = [root]
-    for part in loc:
-        kinds = [inner for kind in kinds for inner in _inside(kind, part)]
-    sections = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    return sections[0] if len(sections) == 1 else None
-
-
-def _inside(kind: Any, part: str | int) -> list[Any]:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        by_key = {f.alias or name: f.annotation for name, f in kind.model_fields.items()}
-        if any(get_args(by_key.get(tag)) == (part,) for tag in TAGS):
-            return [kind]
-        return members_of(by_key[part]) if part in by_key else []
-    arguments = [a for a in get_args(kind) if a is not ...]
-    return members_of(arguments[-1]) if arguments else []
-
-
-def members_of(annotation: Any) -> list[Any]:
-    """What an annotation may hold: a union's members, without the wrapping of `Annotated`."""
-    while hasattr(annotation, "__metadata__"):
-        annotation = get_args(annotation)[0]
-    if get_origin(annotation) in (Union, UnionType):
-        return [inner for member in get_args(annotation) for inner in members_of(member)]
-    return [annotation]
-
-
-def _keys(section: type[BaseModel]) -> list[str]:
-    """The keys of a section, its own before those that it shares with its siblings."""
-    fields = section.model_fields.items()
-    own = sorted(fields, key=lambda item: item[0] not in section.__annotations__)
-    return [f.alias or name for name, f in own]
-
-
 def _near_key(root: Root, loc: tuple[str | int, ...], at: Path) -> str:
     """The key that was probably meant, whole as `--set` takes it; those that the section has."""
-    section = _section(root, loc[:-1])
+    section = section_at(root, loc[:-1])
     if section is None:
         return ""
-    key, known = str(loc[-1]), _keys(section)
+    key, known = str(loc[-1]), keys_of(section)
     hint = did_you_mean(key, known)
     hint = re.sub(r"(?<=mean ')\w+", lambda near: dotted((*at[:-1], near[0])), hint)
-    members = _by_format(root, str(loc[0])).items()
-    others = [name for name, other in members if key in _keys(other)]
+    members = by_format(root, str(loc[0])).items()
+    others = [name for name, other in members if key in keys_of(other)]
     if others:
-        hint = f"it is a key of {_tag(root, loc)} {' and '.join(others)};"
+        hint = f"it is a key of {tag_of(root, loc)} {' and '.join(others)};"
     elif not hint.startswith("did"):
         hint = ""
     return f"{hint} known: {', '.join(known)}".strip()
 
 
 def _missing_fix(root: Root, loc: tuple[str | int, ...]) -> str:
-    section = _section(root, loc[:-1])
+    section = section_at(root, loc[:-1])
     return f"needed there: {', '.join(required_keys(section))}" if section else ""
-
-
-def _tag(root: Root, path: Path) -> str:
-    """The key that tells which of several sections the one at `path` is; "" where it is alone."""
-    field = root.model_fields.get(str(path[0]))
-    return str(field.discriminator or "") if field else ""
-
-
-def _by_format(root: Root, section: str) -> dict[str, Root]:
-    """The formats of the source or of the sink, the flavors of the model; nothing elsewhere."""
-    tag = _tag(root, (section,))
-    members = members_of(root.model_fields[section].annotation) if tag else []
-    return {get_args(m.model_fields[tag].annotation)[0]: m for m in members}
-
-
-def _formats(root: Root, path: Path) -> list[str]:
-    """The formats that the source, the sink or the view at `path` may have."""
-    return [name for name in _by_format(root, str(path[0])) if name != "sql" or len(path) == 1]
 
 
 def _guess_formats(
@@ -260,8 +204,10 @@ def _guess_formats(
         if error["type"] != "union_tag_invalid" or len(error["loc"]) != 1:
             continue
         section = str(error["loc"][0])
-        near = get_close_matches(str(error["ctx"]["tag"]).lower(), _formats(root, (section,)), n=1)
+        near = get_close_matches(
+            str(error["ctx"]["tag"]).lower(), formats_of(root, (section,)), n=1
+        )
         if near:
-            guessed[section] = {**data[section], _tag(root, (section,)): near[0]}
+            guessed[section] = {**data[section], tag_of(root, (section,)): near[0]}
             mended.append(error)
     return guessed, mended

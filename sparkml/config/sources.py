@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, ValidationInfo
 
-from sparkml.config.fields import Options, Section, SomeNames, Text
+from sparkml.config.fields import Options, Section, SomeNames, Text, formed
 
 
 class _Rows(Section):
@@ -70,7 +70,12 @@ PlainSource = Annotated[
 ]
 """A source that stands on its own: what a view of a query may be."""
 
-ViewName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+ViewName = Annotated[
+    str,
+    formed(
+        r"[A-Za-z_][A-Za-z0-9_]*", "a plain name: letters, digits and underscores", "name it so"
+    ),
+]
 
 
 class SqlSource(_Rows):

@@ -7,52 +7,66 @@ fetched, and a result file written, the way Spark itself would.
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 
+from sparkml.errors import ModelNotFound
 from sparkml.files import S3, scheme_of
+from sparkml.spark.failures import java_failure
 from sparkml.spark.s3 import unreadable
 
 GATEWAY = "PYSPARK_GATEWAY_PORT"
 """Set where spark-submit started this driver: its JVM is there before the session is."""
 
 
+def reached(address: str) -> bool:
+    """Whether the JVM may reach an address that Python cannot: S3, and only under spark-submit."""
+    return scheme_of(address) in S3 and (
+        GATEWAY in os.environ or SparkContext._gateway is not None  # noqa: SLF001
+    )
+
+
 def fetched(address: str, folder: Path) -> str:
     """The address itself; or, where Python cannot look at it but the JVM can, a copy in `folder`.
 
-    Runs on the driver, before the session. For S3 only, and only under spark-submit: one request
-    of Python's own elsewhere. What neither reaches is told by whoever opens the address.
+    Runs on the driver, before the session. One request of Python's own, where the JVM is `reached`.
+
+    Raises:
+        ModelNotFound: neither can; what each of them is told. Their credentials may differ.
     """
-    if scheme_of(address) not in S3 or not _has_jvm() or not unreadable(address, None):
+    why = unreadable(address, None) if reached(address) else ""
+    if not why:
         return address
     copy = folder / address.rstrip("/").rpartition("/")[2]
     try:
         system, path, local = _hadoop(address, copy)
         system.copyToLocalFile(False, path, local, True)
-    except Py4JError:
-        return address
+    except Py4JError as error:
+        raise ModelNotFound(
+            f"the model's files cannot be read: Spark is told {_said(error)}; Python {why}",
+            where=address,
+            fix="check the address, and that the role of the step may read it",
+        ) from error
     return str(copy)
 
 
-def written(address: str, content: bytes) -> bool:
-    """Whether the JVM wrote `content` to the address, replacing what was there; S3 only."""
-    if scheme_of(address) not in S3 or not _has_jvm():
-        return False
+def unwritten(address: str, content: bytes) -> str:
+    """Why the JVM cannot write `content` to the address; empty if it did, over what was there."""
     try:
         system, path, _ = _hadoop(address, Path.cwd())
-        stream = system.create(path, True)
-        stream.write(content)
-        stream.close()
-    except Py4JError:
-        return False
-    return True
+        with closing(system.create(path, True)) as stream:
+            stream.write(content)
+    except Py4JError as error:
+        return _said(error)
+    return ""
 
 
-def _has_jvm() -> bool:
-    return GATEWAY in os.environ or SparkContext._gateway is not None  # noqa: SLF001
+def _said(error: Py4JError) -> str:
+    return ": ".join(java_failure(error))
 
 
 def _hadoop(address: str, local: Path) -> tuple[Any, Any, Any]:

@@ -232,8 +232,12 @@ def write_result(address: str | None, result: Told | SparkMLError | None) -> Non
         with system.open_output_stream(path) as stream:
             stream.write(data)
     except (OSError, ValueError) as error:
-        if jvm_files.written(address, data):
-            return
+        why = str(error)
+        if jvm_files.reached(address):
+            refused = jvm_files.unwritten(address, data)
+            if not refused:
+                return
+            why = f"Spark is told {refused}; Python: {why}"
         raise SinkNotWritable(
-            f"the result file cannot be written: {error}", where=f"result: {address}"
+            f"the result file cannot be written: {why}", where=f"result: {address}"
         ) from error

@@ -121,4 +121,5 @@ def _brief(error: Exception) -> str:
     """The store's word, such as ACCESS_DENIED, else the first line; never a signature or a key."""
     text = str(error)
     found = re.search(r"AWS Error ([A-Z_]+)", text)
-    return found[1] if found else text.splitlines()[0][:200]
+    first = text.strip().partition("\n")[0]
+    return found[1] if found else first[:200] or type(error).__name__

@@ -32,6 +32,8 @@ class DoorEndpoint:
         """The application's."""
         self.runs: dict[str, dict[str, object]] = {}
         self.tokens: dict[str, str] = {}
+        self.unlisted: set[str] = set()
+        """Runs that a list does not tell yet."""
         handler = type("Handler", (_Handler,), {"endpoint": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -144,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             runs = [
                 self.endpoint.told(name, look=False)
                 for name, run in self.endpoint.runs.items()
-                if run["created"] >= since.timestamp()
+                if run["created"] >= since.timestamp() and name not in self.endpoint.unlisted
             ]
             self._answer(kind, "ListJobRuns", {"jobRuns": runs[::-1]})
             return

@@ -30,6 +30,7 @@ ebs:
 serverless:
   vcpu: {usd: 0.052624, source: guide}
   gb: {usd: 0.0057785, source: guide}
+  storage-gb: {usd: 0.0001, source: guide}
 eks:
   vcpu: {usd: 0.01012, source: guide}
   gb: {usd: 0.00111125, source: guide}

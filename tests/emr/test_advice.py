@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from emr.advice import advice
+from emr.package.config import out_of_reach
+from emr.request.configurations import DELTA_JARS
 from emr.spec import ClusterSpec
 from sparkml.config.job import JobConfig
 from sparkml.config.layers import load_as
@@ -93,7 +95,8 @@ def test_a_cluster_that_never_ends_is_warned_of():
         ("gpu-rapids", (CUDA,), "whose memory the SQL plugin has taken"),
         ("gpu-rapids", (), "scored in Python workers on the CPU"),
         ("gpu-rapids", (), "neither reads nor writes Delta"),
-        ("cpu-small", ("source.path=.demo/in",), "source.path is '.demo/in', a place on one"),
+        ("cpu-small", ("source.path=.demo/in",), "source.path is .demo/in: a cluster cannot reach"),
+        ("cpu-small", (), "the version and digest of m (models:/m/1) enter the configuration"),
     ],
 )
 def test_a_job_that_does_not_suit_the_cluster_is_warned_of_it(name, sets, said, job):
@@ -107,13 +110,56 @@ def test_a_job_that_does_not_suit_the_cluster_is_warned_of_it(name, sets, said, 
     [
         ("gpu-python", (CUDA,), "No model of this job"),
         ("gpu-rapids", ("sink.format=parquet",), "Delta"),
-        ("cpu-small", (), "a place on one"),
+        ("cpu-small", (), "a cluster cannot reach"),
         ("cpu-small", (), "asks for a GPU"),
     ],
 )
 def test_a_job_that_suits_is_not(name, sets, unsaid, job):
     """The same sentences, where they would be wrong."""
     assert 0 == sum(unsaid in each for each in advice(spec(name), job(*ROWS, *sets)))
+
+
+def test_every_place_that_submit_refuses_is_told_with_its_set(job):
+    """As `check_reach` would: a line each, none besides."""
+    config = job("source.path=s3://b/in", "result=.demo/wine.json", "spark.master=local[2]")
+    refused = out_of_reach(config)
+    told = [each for each in advice(spec(), config) if "a cluster cannot reach" in each]
+    assert 3 == len(refused) == len(told)
+    for (what, instead), line in zip(refused, told, strict=True):
+        assert line.startswith(f"{what}: ")
+        assert line.endswith(f"--set {instead}")
+
+
+YARN = "yarn.node-labels"
+
+
+@pytest.mark.parametrize(
+    ("classification", "enabled", "label", "stays"),
+    [
+        ("yarn-site", "true", "CORE", True),
+        ("yarn-site", "false", "CORE", False),
+        ("yarn-site", "true", "TASK", False),
+        ("core-site", "true", "CORE", False),
+    ],
+)
+def test_only_yarns_own_labels_keep_the_driver_on_core_nodes(classification, enabled, label, stays):
+    """Enabled, in yarn-site, and CORE: anything else leaves it where it may be lost."""
+    labels = {f"{YARN}.enabled": enabled, f"{YARN}.am.default-node-label-expression": label}
+    objects = [{"Classification": classification, "Properties": {k: v}} for k, v in labels.items()]
+    given = spec("cpu-spot-fleet").model_copy(update={"configurations": tuple(objects)})
+    assert stays is not any("driver may stand on a Spot task" in each for each in advice(given))
+
+
+@pytest.mark.parametrize(
+    ("jars", "warned"),
+    [("s3://b/mine.jar", True), (",".join((*DELTA_JARS, "s3://b/mine.jar")), False)],
+    ids=["replaced", "named"],
+)
+def test_jars_that_take_the_place_of_deltas_are_warned_of(jars, warned):
+    """`configurations` replace the list, where `spark_conf` adds to it."""
+    own = {"Classification": "spark-defaults", "Properties": {"spark.jars": jars}}
+    given = spec().model_copy(update={"configurations": (own,)})
+    assert warned is any("takes the place of Delta's jars" in each for each in advice(given))
 
 
 def test_steps_side_by_side_share_no_delta_table(job):

@@ -1,10 +1,14 @@
 """A spec or a run that EMR would refuse, or that our rules forbid, is refused before any call."""
 
+import boto3
 import pytest
 
+from emr.aws.observed import KEY, OWNER, SPEC, UNTIL
+from emr.errors import RequestRefused
 from emr.job_run import JobRun
 from emr.request.capacity import most_nodes
 from emr.request.checks import check_run, check_spec
+from emr.request.cluster import cluster_request
 from sparkml.errors import ConfigError
 from tests.emr.golden import SPECS, shipped
 from tests.emr.rich_cluster import ROLE, plain, rich
@@ -109,6 +113,14 @@ WRONG = [
         "may come to have 101 nodes, 50 are allowed",
     ),
     # names
+    ({"region": "us-esat-1"}, "region", "did you mean us-west-1 or us-east-1"),
+    ({"region": "us east 1"}, "region", "AWS has no region 'us east 1'"),
+    ({"applications": ["Livyy"]}, "applications", "no application 'Livyy'"),
+    (
+        {"applications": ["JupyterEnterpriseGateway"], "roles": {"runtime": ROLE}},
+        "applications",
+        "steps have roles of their own",
+    ),
     ({"roles": {"runtime": "score"}}, "roles.runtime", "'score' is no role ARN"),
     ({"security": {"at_rest_kms_key": "alias/mine"}}, "security.at_rest_kms_key", "no KMS key"),
     (
@@ -142,7 +154,7 @@ WRONG = [
     ),
     ({"tags": {"sparkml:run": "mine"}}, "tags", "not yours to set"),
     ({"tags": {"team": "a, b"}}, "tags", "AWS does not take the tag 'team'"),
-    ({"tags": {f"t{i}": "x" for i in range(46)}}, "tags", "46 tags, 45 are allowed"),
+    ({"tags": {f"t{i}": "x" for i in range(45)}}, "tags", "45 tags, 44 are allowed beside ours"),
     ({"spark_conf": {"spark.master": "yarn"}}, "spark_conf.spark.master", "set by the step itself"),
     (
         {"configurations": [{"Classification": "emrfs-site"}]},
@@ -187,6 +199,24 @@ def test_a_wrong_spec_is_refused_with_the_place(changes, where, what):
     (told,) = [line for line in caught.value.problems if what in line]
     assert where in told
     assert "fix: " in told
+
+
+def test_every_region_where_emr_is_may_be_named():
+    """As boto3 lists them, of every partition."""
+    session = boto3.Session()
+    for partition in session.get_available_partitions():
+        for region in session.get_available_regions("emr", partition):
+            check_spec(plain(region=region))
+
+
+def test_all_tags_that_a_cluster_may_get_fit():
+    """Ours beside as many of the spec's as it takes: AWS allows fifty."""
+    spec = plain(tags={f"t{i}": "x" for i in range(44)})
+    ours = {SPEC: "s", OWNER: "me", UNTIL: "tomorrow", KEY: "0123456789ab"}
+    request = cluster_request(spec, run_id="r", transient=False, extra_tags=ours)
+    assert 50 == len(request["Tags"])
+    with pytest.raises(RequestRefused, match="51 tags, 50 are allowed"):
+        cluster_request(spec, run_id="r", transient=False, extra_tags={**ours, "one": "more"})
 
 
 def test_good_specs_pass():

@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from tests.emr.driver import last, write_job, write_spec
-from tests.emr.endpoint import Fault
+from tests.emr.endpoint import Fault, Settings
 from tests.emr.small_cluster import small_cluster, until, until_step, until_true
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -124,9 +124,11 @@ class TestUpSubmitLogsDown:
         ]
         _, step = out.split()
         client = boto3.client("emr")
-        until_step(client, cluster, step, "RUNNING")
-        status, out, _ = emr("cancel", cluster, step, "--force")
+        driver_of = lambda: json.loads(emr("describe", cluster, step, "--json")[1])["applications"]  # noqa: E731
+        (application,) = until_true(driver_of)
+        status, out, err = emr("cancel", cluster, step, "--force")
         assert (0, True) == (status, "asked to stop" in out)
+        assert f"step {step}: its driver may run on: `yarn application -kill {application}`" in err
         until_step(client, cluster, step, "CANCELLED")
         assert "cause: step" in emr("logs", cluster, step)[2]
         status, _, err = emr("cancel", cluster, step)
@@ -168,9 +170,45 @@ class TestInterrupted:
         client.send_signal(signal.SIGINT)
         os.write(ours, b"y\n")
         assert 130 == client.wait(30)
+        assert b"its driver may run on: `yarn application -kill" in os.read(ours, 4096)
         os.close(ours)
         os.close(theirs)
         until_step(boto3.client("emr"), cluster, step, "CANCELLED")
+
+    def test_while_the_logs_of_an_ended_step_are_fetched_its_end_is_told(
+        self, emr, emr_endpoint, driver, bucket, tmp_path
+    ):
+        emr_endpoint(runner=driver.runner(), settings=Settings(log_delay_s=60))
+        cluster = emr("up", "--spec", write_spec(tmp_path, bucket))[1].strip()
+        job = write_job(tmp_path, bucket)
+        streams = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+        cache = tmp_path / "cache"
+        client = process("submit", *job, "--cluster", cluster, "--cache", cache, **streams)
+        assert any("waiting for its logs" in line for line in client.stderr)
+        client.send_signal(signal.SIGINT)
+        _, err = client.communicate(timeout=30)
+        step = boto3.client("emr").list_steps(ClusterId=cluster)["Steps"][0]["Id"]
+        assert 130 == client.returncode
+        assert f"step {step} had ended: completed; `emr logs {cluster} {step}` shows" in err
+        assert "runs on" not in err
+
+
+class TestTerminal:
+    def test_what_a_driver_wrote_cannot_steer_it(self, emr, emr_endpoint, driver, bucket, tmp_path):
+        """A pipe gets every byte, a terminal no title, colour or cursor movement."""
+        emr_endpoint(runner=driver.runner())
+        driver.does(stdout="\x1b]0;title\x07\x1b[31mred\x1b[0m rows\n")
+        cluster = emr("up", "--spec", write_spec(tmp_path, bucket))[1].strip()
+        submit = ("submit", *write_job(tmp_path, bucket), "--cluster", cluster, "--quiet")
+        submit = (*submit, "--cache", tmp_path / "cache")
+        ours, theirs = pty.openpty()
+        client = process(*submit, stdin=subprocess.DEVNULL, stdout=theirs)
+        assert 0 == client.wait(60)
+        shown = os.read(ours, 4096)
+        os.close(ours)
+        os.close(theirs)
+        assert b"attempt 1\r\nred rows\r\n" == shown
+        assert "attempt 1\n\x1b]0;title\x07\x1b[31mred\x1b[0m rows\n" == emr(*submit)[1]
 
 
 class TestReap:

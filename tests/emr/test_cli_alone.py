@@ -55,6 +55,28 @@ class TestWithoutAws:
         assert sorted(out.split()) == [str(file) for file in files]
         assert all(json.loads(file.read_text()) for file in files)
 
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("--data", "s3a://x/y"), "'s3a://x/y' is no folder on S3 | --data"),
+            (("--data", "my-bucket"), "'my-bucket' is no folder on S3 | --data"),
+            (("--account", "123"), "'123' is no account | --account | fix: write its 12 digits"),
+            (("--cluster-set", "security.at_rest_kms_key=alias/foo"), "is no KMS key"),
+            (("--out", "/proc/policies"), "cannot write there: "),
+        ],
+        ids=lambda value: value if isinstance(value, str) else value[1],
+    )
+    def test_iam_writes_no_policy_that_would_grant_nothing(self, emr, options, said):
+        status, out, err = emr("iam", "--spec", RAPIDS, *options)
+        assert (2, "") == (status, out)
+        assert said in last(err)
+
+    def test_a_mistake_names_the_option_that_it_stands_in(self, emr):
+        for option in ("--cluster-set", "--run-set"):
+            job = ("score", "--config", "conf/score.wine.yaml", "--spec", RAPIDS)
+            err = emr("plan", *job, option, "nmae=x")[2]
+            assert f"| {option} |" in last(err)
+
     def test_cost_compares_two_clusters(self, emr):
         status, out, err = emr(
             "cost", "--spec", "conf/clusters/cpu-small.yaml", "--rows", 10_000_000,

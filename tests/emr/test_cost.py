@@ -96,13 +96,15 @@ class TestHourly:
             hourly_cost(cluster(SMALL, {"types": ["m5.xlarge"], "on_demand": 1}), prices)
 
 
-AROUND = {
-    "provisioning_s": 300,
-    "bootstrap_s": 40,
-    "startup_s": 20,
-    "model_load_s": 10,
-    "idle_s": 30,
-}
+def known(**values):
+    """Inputs of a run as a caller gives them."""
+    return {
+        name: Given(name=name, value=value, unit="", label="assumed", source="a test")
+        for name, value in values.items()
+    }
+
+
+AROUND = known(provisioning_s=300, bootstrap_s=40, startup_s=20, model_load_s=10, idle_s=30)
 """What a run takes besides its rows: 400 s."""
 
 
@@ -112,7 +114,7 @@ class TestRun:
     def test_seconds_and_dollars_by_hand(self, prices):
         """1.8 M rows at 2 x 1 000 rows/s and 90 % are 1 000 s, besides 400 s around them."""
         cost = hourly_cost(cluster(SMALL, {**SMALL, "on_demand": 2}), prices)
-        how = work(rows_per_s=1_000, workers=2, efficiency=0.9, **AROUND)
+        how = work(rows_per_s=1_000, workers=2, **known(efficiency=0.9), **AROUND)
         run = run_cost(cost, how, 1_800_000)
         assert (1_400, 1_000) == (run.billed_s, pytest.approx(run.working_s))
         assert 0.39 * 1_400 / 3_600 == pytest.approx(run.usd)
@@ -122,15 +124,16 @@ class TestRun:
     def test_a_minute_is_paid_at_least_and_every_second_begun(self, prices):
         """Nothing runs for less."""
         cost = hourly_cost(cluster(SMALL, SMALL), prices)
-        nothing = dict.fromkeys(AROUND, 0)
-        how = work(rows_per_s=1_000, workers=1, efficiency=1, **nothing)
+        nothing = known(**dict.fromkeys(AROUND, 0), efficiency=1)
+        how = work(rows_per_s=1_000, workers=1, **nothing)
         assert 60 == run_cost(cost, how, 1_000).billed_s
         assert 61 == run_cost(cost, how, 60_001).billed_s
 
     def test_an_interruption_adds_the_work_it_costs_again(self, prices):
         """20 % of runs, half of the work: a tenth more."""
         cost = hourly_cost(cluster(SMALL, SMALL), prices)
-        how = work(rows_per_s=1_000, workers=1, efficiency=1, interruption=0.2, rework=0.5)
+        often = known(efficiency=1, interruption=0.2, rework=0.5)
+        how = work(rows_per_s=1_000, workers=1, **often)
         assert 1_100 == pytest.approx(run_cost(cost, how, 1_000_000).working_s)
 
     def test_every_input_says_what_it_is(self):
@@ -148,8 +151,8 @@ class TestRun:
     @pytest.mark.parametrize("wrong", [{"efficiency": 1.2}, {"idle_s": -1}, {"rework": 2}])
     def test_numbers_that_cannot_be_are_refused(self, wrong):
         """Before anything is computed from them."""
-        with pytest.raises(ConfigError, match=r"efficiency|idle tail|rework"):
-            work(rows_per_s=1_000, workers=1, **wrong)
+        with pytest.raises(ConfigError, match=r"efficiency|idle_s|rework"):
+            work(rows_per_s=1_000, workers=1, **known(**wrong))
 
     def test_no_speed_and_no_rows_are_refused(self, prices):
         """Neither has a cost."""

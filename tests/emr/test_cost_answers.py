@@ -1,26 +1,28 @@
-"""What costs are asked for: other types, services, published examples, the command, a picture."""
+"""What costs are asked for: other types, services, the command's answer, a picture."""
 
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from emr.cli import make_app
 from emr.cost.break_even import Line
-from emr.cost.command import Speed, cost_command
-from emr.cost.doors import eks_uplift, serverless_cost
+from emr.cost.command import Asked, cost_command
 from emr.cost.hourly import hourly_cost
 from emr.cost.inputs import Given
 from emr.cost.plot import plot_costs
 from emr.cost.prices import snapshot
-from emr.cost.service import Service, always_on
+from emr.cost.rate import Rate, rate_of
+from emr.cost.run import run_cost
+from emr.cost.service import Service, always_on, service_on
 from emr.cost.table import as_text, what_if_table
-from emr.cost.what_if import Measured, from_results, what_if
-from emr.errors import PricesMissing
+from emr.cost.what_if import what_if
+from emr.cost.working import work_on
+from emr.machines.instances import instance_of
 from sparkml.errors import ConfigError
+from tests.emr.golden import SPECS, shipped
 from tests.emr.round_prices import SMALL, cluster, round_prices
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results.json"
@@ -33,50 +35,89 @@ def prices(tmp_path):
 
 
 class TestWhatIf:
-    """Instance types by measured speed."""
+    """The same cluster of other types, by their speed."""
+
+    def test_it_is_what_a_run_on_such_a_cluster_costs_more(self, prices):
+        """One answer to one question: the primary, volumes, efficiency and Spot are in it."""
+        spec = cluster(SMALL, {**SMALL, "on_demand": 3, "spot": 1})
+        rate = Rate.of(10_000)
+        cost = hourly_cost(spec, prices)
+        run = run_cost(cost, work_on(spec, cost, rate), 1_000_000)
+        (answer,) = what_if(spec, [("small.xlarge", rate)], prices)
+        assert run.marginal_usd_per_million == pytest.approx(answer.usd_per_million)
+        assert cost.usd_per_hour == pytest.approx(answer.cost.usd_per_hour)
 
     def test_cheapest_first_with_the_spread_of_the_repetitions(self, prices):
-        """A small executor's speed counts as often as it stands on a node."""
-        small = Measured(
-            instance_type="small.xlarge",
-            rows_per_s=1_000,
-            slowest_rows_per_s=800,
-            fastest_rows_per_s=1_250,
-            repetitions=3,
-            per="executor",
-            executors_per_node=4,
-            source="ours",
-        )
-        large = Measured(
-            instance_type="large.2xlarge",
-            rows_per_s=40_000,
-            slowest_rows_per_s=40_000,
-            fastest_rows_per_s=40_000,
-            repetitions=1,
-        )
-        first, second = what_if([small, large], prices, region="us-west-2")
-        assert ("large.2xlarge", 0.36 / 0.144) == (
-            first.measured.instance_type,
-            pytest.approx(1_000 * first.usd_per_million),
-        )
-        million = 0.12 / 3_600 * 1e6 / 4_000
+        """Two small nodes cost 0.39 with their primary, two large ones 0.87."""
+        spec = cluster(SMALL, {**SMALL, "on_demand": 2})
+        even = {"efficiency": given("efficiency", 1)}
+        spread = {"slowest_rows_per_s": 800, "fastest_rows_per_s": 1_250, "repetitions": 3}
+        small = replace(Rate.of(1_000, label="measured", source="ours"), **spread)
+        rates = [("small.xlarge", small), ("large.2xlarge", Rate.of(40_000))]
+        first, second = what_if(spec, rates, prices, even)
+        assert 0.87 / 3_600 * 1e6 / 80_000 == pytest.approx(first.usd_per_million)
+        million = 0.39 / 3_600 * 1e6 / 2_000
         assert million == pytest.approx(second.usd_per_million)
         assert million / 1.25 == pytest.approx(second.lowest_usd_per_million)
         assert million / 0.8 == pytest.approx(second.highest_usd_per_million)
-        assert "small.xlarge" in as_text(what_if_table([first, second]))
+        assert ("quoted", "2024-01-01") == (
+            second.to_json()["price_label"],
+            second.to_json()["oldest_price"],
+        )
+        assert "2024-01-01" in as_text(what_if_table([first, second]))
 
-    def test_our_benchmark_taken_for_an_instance_type_is_an_assumption(self):
-        """It was measured, but on another machine."""
-        asked = {"model": "GBT", "contender": "sparkml, into Delta", "as_type": "m5.xlarge"}
-        taken = from_results(RESULTS, **asked)
+    def test_a_type_of_the_spec_keeps_its_weight(self, prices):
+        """Four units are two nodes of weight 2, as they are priced by the hour."""
+        types = [{"type": "large.2xlarge", "weight": 2}]
+        spec = cluster(SMALL, {"types": types, "on_demand": 4}, layout="fleets")
+        (answer,) = what_if(spec, [("large.2xlarge", Rate.of(1))], prices)
+        assert 2 == answer.to_json()["nodes"]
+        assert hourly_cost(spec, prices).usd_per_hour == pytest.approx(answer.cost.usd_per_hour)
+
+    def test_an_assumed_price_makes_the_answer_an_assumed_one(self):
+        """EMR's fees are mostly assumed in the shipped file; the cluster's time is its own."""
+        spec = shipped(SPECS[0])
+        (answer,) = what_if(
+            spec, [("m7g.xlarge", Rate.of(40_000, label="measured"))], snapshot(allow_stale=True)
+        )
+        assert ("assumed", "measured") == (answer.price_label, answer.rate.label)
+
+
+class TestRate:
+    """A speed, as the command line says it."""
+
+    def test_it_is_assumed_unless_it_says_where_it_was_measured(self):
+        """And a price list's number says so."""
+        said = {text: rate_of(text, option="--what-if") for text in ("4_000", "4e3@our cluster")}
+        assert {("assumed", 4_000), ("measured", 4_000)} == {
+            (rate.label, rate.rows_per_s) for rate in said.values()
+        }
+        assert "our cluster" == said["4e3@our cluster"].source
+        assert "quoted" == rate_of("1@quoted:a page", option="--what-if").label
+
+    def test_our_benchmark_taken_for_a_node_is_an_assumption(self):
+        """It was measured, but on another machine; unless it says which."""
+        asked = {"option": "--rows-per-s", "results": RESULTS}
+        taken = rate_of("GBT:sparkml, into Delta", **asked)
         results = json.loads(RESULTS.read_text())
         seconds = sorted(results["seconds"]["GBT"]["sparkml, into Delta"])
         assert results["rows"] / seconds[len(seconds) // 2] == pytest.approx(taken.rows_per_s)
+        assert results["rows"] / seconds[-1] == pytest.approx(taken.slowest_rows_per_s)
         assert ("assumed", len(seconds)) == (taken.label, taken.repetitions)
-        assert "taken for m5.xlarge" in taken.source
-        assert "measured" == from_results(RESULTS, **asked, really=True).label
+        assert "taken for this node" in taken.source
+        there = rate_of("GBT:sparkml, into Delta@m5.xlarge", **asked)
+        assert ("measured", True) == (there.label, there.source.startswith("m5.xlarge: "))
         with pytest.raises(ConfigError, match="did you mean 'GBT'"):
-            from_results(RESULTS, **(asked | {"model": "GBTs"}))
+            rate_of("GBTs:sparkml, into Delta", **asked)
+
+    def test_a_file_that_holds_no_results_is_refused(self, tmp_path):
+        """Missing, not JSON, or something else."""
+        file = tmp_path / "results.json"
+        for text in (None, "{", "[]", "{}"):
+            if text is not None:
+                file.write_text(text)
+            with pytest.raises(ConfigError, match="no results to read"):
+                rate_of("GBT:sparkml", option="--rows-per-s", results=file)
 
 
 def given(name, value, unit=""):
@@ -113,32 +154,22 @@ class TestAlwaysOn:
         with pytest.raises(ConfigError, match="utilisation"):
             always_on(service(1, 1, utilisation=1.1))
 
-
-class TestPublishedExample:
-    """AWS's own comparison, recomputed.
-
-    Source: github.com/aws/aws-emr-best-practices, cost optimizations, "Lets look at an example":
-    25 r5.4xlarge (16 vCPU, 128 GB) for 3 hours in us-west-2, and one primary on EMR on EC2.
-    """
-
-    def test_emr_on_ec2_is_98_28(self, prices):
-        """26 nodes: 78.62 for EC2 and 19.66 for EMR; the example leaves EBS out."""
-        node = {"types": ["r5.4xlarge"], "on_demand": 1}
-        cost = hourly_cost(cluster(node, {**node, "on_demand": 25}), prices)
-        assert 78.62 == round(3 * cost.of("EC2"), 2)
-        assert 19.66 == round(3 * cost.of("EMR"), 2)
-        assert 98.28 == round(3 * (cost.of("EC2") + cost.of("EMR")), 2)
-
-    def test_emr_on_eks_is_98_43_with_its_nodes_and_serverless_118_62(self, prices):
-        """1 200 vCPU-hours and 9 600 GB-hours; the guide adds numbers that it has rounded."""
-        used = {"region": "us-west-2", "vcpu_hours": 1_200, "gb_hours": 9_600}
-        nodes = 25 * 3 * 1.008
-        assert 98.43 == pytest.approx(nodes + eks_uplift(prices, **used).usd, abs=0.02)
-        serverless = serverless_cost(prices, **used)
-        assert 118.62 == round(serverless.usd, 2)
-        assert ["assumed", "quoted"] * 2 == [given.label for given in serverless.inputs]
-        with pytest.raises(PricesMissing, match="arm-vcpu"):
-            serverless_cost(prices, **used, architecture="arm64")
+    def test_the_machine_is_as_sure_and_as_old_as_its_prices(self, prices):
+        """It is a sum of quoted prices, with their day; and not AWS's where somebody knows it."""
+        asked = {"requests_per_s": given("rate", 1), "seconds_per_request": given("time", 0.1)}
+        node = {**SMALL, "types": ["r5.4xlarge"]}
+        machine = service_on(cluster(node, node), prices, known={}, **asked).machine_usd_per_hour
+        assert 1.008 + 0.01 == pytest.approx(machine.value)
+        assert "quoted" == machine.label
+        assert machine.source.endswith("oldest price of 2024-01-01")
+        own = {"machine_usd_per_hour": given("a machine", 0.3), "concurrency": given("slots", 2)}
+        known = service_on(cluster(node, node), prices, known=own, **asked)
+        assert (0.3, 2) == (known.machine_usd_per_hour.value, known.concurrency.value)
+        assumed = service_on(
+            shipped(SPECS[0]), snapshot(allow_stale=True, region="us-east-1"), known={}, **asked
+        )
+        kind = shipped(SPECS[0]).core.types[0].type
+        assert instance_of(kind).vcpu == assumed.concurrency.value
 
 
 class TestCommand:
@@ -147,92 +178,47 @@ class TestCommand:
     def test_a_comparison_has_both_runs_and_where_they_break_even(self, prices, tmp_path):
         """As text for a reader, as values for a program, and as a picture."""
         fast = cluster(SMALL, {"types": ["large.2xlarge"], "on_demand": 1})
+        known = {"bootstrap_s": given("bootstrap", 90)}
+        rate = Rate.of(20_000, label="measured", source="make bench")
         answer = cost_command(
-            cluster(SMALL, SMALL),
+            Asked(spec=cluster(SMALL, SMALL), rate=rate, known=known),
             prices,
             rows=50_000_000,
-            speed=Speed(rows_per_s=20_000, label="measured", source="make bench"),
-            against=fast,
-            against_speed=Speed(rows_per_s=400_000),
+            against=Asked(spec=fast, rate=Rate.of(400_000)),
             plot=tmp_path / "cost.svg",
-            known={"bootstrap_s": 90},
         )
         assert "break-even at" in answer.text
         assert "make bench" in answer.text
-        assert 2 == len(answer.json["runs"])
+        assert [90, 0] == [
+            next(one["value"] for one in run["inputs"] if one["name"] == "bootstrap")
+            for run in answer.json["runs"]
+        ]
         assert answer.json == json.loads(json.dumps(answer.json))
         assert "break-even" in (tmp_path / "cost.svg").read_text()
 
     def test_the_hourly_cost_needs_no_speed_and_a_run_does(self, prices):
         """A speed is never made up."""
-        spec = cluster(SMALL, SMALL)
+        spec = Asked(spec=cluster(SMALL, SMALL))
         assert "USD 0.26 an hour" in cost_command(spec, prices).text
         with pytest.raises(ConfigError, match=r"needs its speed.*--rows-per-s"):
             cost_command(spec, prices, rows=1_000)
         with pytest.raises(ConfigError, match="needs its speed"):
             cost_command(spec, prices, rows=0)
         with pytest.raises(ConfigError, match="other cluster's speed"):
-            cost_command(spec, prices, speed=Speed(rows_per_s=1), against=spec)
+            cost_command(replace(spec, rate=Rate.of(1)), prices, against=spec)
 
     def test_spot_and_bootstrap_actions_are_reckoned_with(self, prices):
         """Their share is assumed, unless it is known."""
         spec = cluster(SMALL, {**SMALL, "spot": 1})
-        answer = cost_command(spec, prices, rows=1_000_000, speed=Speed(rows_per_s=1_000))
+        answer = cost_command(Asked(spec=spec, rate=Rate.of(1_000)), prices, rows=1_000_000)
         inputs = {each["name"]: each["value"] for each in answer.json["runs"][0]["inputs"]}
         assert (0.05, 2) == (inputs["interruption"], inputs["workers"])
 
-    def test_shipped_clusters_have_prices(self):
+    @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+    def test_shipped_clusters_have_prices(self, path):
         """Each of them, or its plan could not tell its cost."""
-        for file in sorted((Path(__file__).parents[2] / "conf" / "clusters").glob("*.yaml")):
-            answer = cost_command(file, snapshot(allow_stale=True))
-            assert answer.json["clusters"][0]["usd_per_hour"] > 0, file.name
-
-
-def priced(*options):
-    """`emr cost` of a shipped spec: its outcome."""
-    given = ["cost", "--spec", "conf/clusters/cpu-small.yaml", "--allow-stale-prices", *options]
-    return CliRunner().invoke(make_app(), given)
-
-
-class TestCommandLine:
-    """What it takes besides a run's rows."""
-
-    def test_other_types_are_compared_by_their_speed(self):
-        """Cheapest first; a speed is assumed unless it says where it was measured."""
-        types = ("--what-if", "m5.xlarge=1000", "--what-if", "m5.2xlarge=4_000")
-        said = json.loads(priced(*types, "--json").stdout)["what_if"]
-        assert ["m5.2xlarge", "m5.xlarge"] == [each["instance_type"] for each in said]
-        assert "assumed" == said[0]["label"]
-        assert "a million rows, while it works" in priced(*types).stdout
-        measured = json.loads(priced(*types, "--measured", "our runs", "--json").stdout)["what_if"]
-        assert ("measured", "our runs") == (measured[0]["label"], measured[0]["source"])
-
-    @pytest.mark.parametrize("text", ["m5.xlarge", "=3", "m5.xlarge=0", "m5.xlarge=fast"])
-    def test_a_type_without_its_speed_is_refused(self, text):
-        """With how it is written."""
-        refused = priced("--what-if", text)
-        assert 2 == refused.exit_code
-        assert "write m7g.2xlarge=40000" in refused.stderr
-
-    def test_a_service_is_told_by_the_month(self):
-        """120 requests of 50 ms are six under way; at 60 % of four slots that is three machines."""
-        asked = ("--requests-per-s", "120", "--seconds-per-request", "0.05", "--concurrency", "4")
-        month = json.loads(priced(*asked, "--json").stdout)["always_on"]
-        assert (3, 0.5) == (month["machines"], pytest.approx(month["busy"]))
-        one = month["inputs"][-1]["value"]
-        assert 3 * 730 * one == pytest.approx(month["usd_per_month"])
-        assert "always on: USD" in priced(*asked).stdout
-        assert "give" not in priced(*asked[:2]).stdout
-        assert "--seconds-per-request" in priced(*asked[:2]).stderr
-
-    def test_spot_is_taken_as_the_share_that_is_given(self):
-        """Of On-Demand; AWS's own prices need none."""
-        spot = ("--cluster-set", "core.on_demand=0", "--cluster-set", "core.spot=2")
-        rows = json.loads(priced(*spot, "--spot-share", "0.25", "--json").stdout)["clusters"][0]
-        full = json.loads(priced(*spot, "--json").stdout)["clusters"][0]
-        of = [r["usd_per_hour"] for c in (rows, full) for r in c["rows"] if r["item"] == "EC2 Spot"]
-        assert of[0] == pytest.approx(0.25 * of[1])
-        assert "leave --spot-share out" in priced("--live", "--spot-share", "0.25").stderr
+        answer = cost_command(Asked(spec=shipped(path)), snapshot(allow_stale=True))
+        assert answer.json["clusters"][0]["usd_per_hour"] > 0
 
 
 class TestPlot:
@@ -251,6 +237,12 @@ class TestPlot:
             plot_costs([self.LINE], tmp_path / "cost.xls")
         with pytest.raises(ConfigError, match="no such folder"):
             plot_costs([self.LINE], tmp_path / "none" / "cost.png")
+
+    def test_a_file_that_cannot_be_written_is_the_callers_mistake(self, tmp_path):
+        """A folder stands there."""
+        (tmp_path / "cost.png").mkdir()
+        with pytest.raises(ConfigError, match="cannot draw: Is a directory"):
+            plot_costs([self.LINE], tmp_path / "cost.png")
 
 
 def test_costs_are_computed_without_boto3_matplotlib_or_spark():

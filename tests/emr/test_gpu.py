@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from emr.machines.releases import RELEASES, release_of
+from emr.machines.releases import RELEASES
 from emr.machines.sizing import sizing_of_spec
+from emr.request.configurations import DELTA_SESSION, configurations_of
 from emr.request.gpu import DISCOVERY_SCRIPT, gpu_bootstrap, gpu_configurations
 from emr.spec import ClusterSpec
 from sparkml.errors import ConfigError
@@ -17,7 +18,7 @@ from sparkml.errors import ConfigError
 ROOT = Path(__file__).parents[2]
 
 # "Use the Nvidia RAPIDS Accelerator for Apache Spark", EMR Release Guide, as read in 2026: the
-# YARN part of its sample for 7.x. The one for 6.x differs in the place of the control groups.
+# YARN part of its sample for 7.x, which 8.x gets as well.
 YARN_SITE = {
     "yarn.nodemanager.resource-plugins": "yarn.io/gpu",
     "yarn.resource-types": "yarn.io/gpu",
@@ -70,6 +71,8 @@ SPARK_OURS = {
     "spark.yarn.heterogeneousExecutors.enabled",
 }
 
+DELTA = {"spark.jars", *DELTA_SESSION}
+
 
 def spec_of(gpu="rapids", *, primary="m7i.xlarge", core="g6.4xlarge", **more) -> ClusterSpec:
     """A cluster with GPUs."""
@@ -87,21 +90,16 @@ def spec_of(gpu="rapids", *, primary="m7i.xlarge", core="g6.4xlarge", **more) ->
 
 def by_classification(spec, label):
     """The configuration objects of a spec, each under its classification."""
-    made = gpu_configurations(spec, release_of(label))
+    made = configurations_of(spec.model_copy(update={"release": label}))
     assert len(made) == len({each["Classification"] for each in made})
     return {each["Classification"]: each for each in made}
 
 
-@pytest.mark.parametrize(
-    ("label", "root"),
-    [
-        (r.label, "/sys/fs/cgroup" if r.family == "6.x" else "/spark-rapids-cgroup")
-        for r in RELEASES
-    ],
-)
+@pytest.mark.parametrize("label", [release.label for release in RELEASES])
 @pytest.mark.parametrize("gpu", ["rapids", "python"])
-def test_yarn_hands_out_gpus_as_documented(gpu, label, root):
-    """The same for SQL and for Python, and for every family but for the place of the groups."""
+def test_yarn_hands_out_gpus_as_documented(gpu, label):
+    """The same for SQL and for Python, and for 7.x and 8.x."""
+    root = "/spark-rapids-cgroup"
     made = by_classification(spec_of(gpu), label)
     assert made.keys() == {
         "spark",
@@ -109,10 +107,10 @@ def test_yarn_hands_out_gpus_as_documented(gpu, label, root):
         "container-executor",
         "spark-defaults",
         "capacity-scheduler",
+        "delta-defaults",
     }
-    place = "yarn.nodemanager.linux-container-executor.cgroups.mount-path"
     assert made["spark"]["Properties"] == {"enableSparkRapids": "true"}
-    assert made["yarn-site"]["Properties"] == YARN_SITE | {place: root}
+    assert made["yarn-site"]["Properties"] == YARN_SITE
     assert made["capacity-scheduler"]["Properties"] == CAPACITY_SCHEDULER
     assert made["container-executor"] == {
         "Classification": "container-executor",
@@ -128,7 +126,7 @@ def test_rapids_has_every_documented_key_and_no_unknown_one():
     """The required ones with their values, the tuned ones with ours."""
     made = by_classification(spec_of("rapids"), "emr-spark-8.1.0")["spark-defaults"]["Properties"]
     assert made.items() >= SPARK_REQUIRED.items()
-    assert made.keys() == SPARK_REQUIRED.keys() | SPARK_TUNED | SPARK_OURS
+    assert made.keys() - DELTA == SPARK_REQUIRED.keys() | SPARK_TUNED | SPARK_OURS
 
 
 def test_python_loads_no_plugin():
@@ -159,9 +157,8 @@ def test_the_plugins_memory_is_a_part_of_the_overhead(core):
 def test_without_gpus_there_is_nothing_to_configure():
     """Not even for a type that has one."""
     spec = spec_of("none")
-    release = release_of(spec.release)
-    assert gpu_configurations(spec, release) == []
-    assert gpu_bootstrap(spec, release) == []
+    assert gpu_configurations(spec) == []
+    assert gpu_bootstrap(spec) == []
 
 
 @pytest.mark.parametrize("gpu", ["rapids", "python"])
@@ -175,7 +172,7 @@ def test_nodes_that_cannot_do_it_are_all_told_at_once(gpu):
         layout="fleets",
     )
     with pytest.raises(ConfigError) as caught:
-        gpu_configurations(spec, release_of(spec.release))
+        gpu_configurations(spec)
     assert [problem.split(" | ")[:2] for problem in caught.value.problems] == [
         ["m7g.xlarge is arm64, where EMR has no GPU software", "primary.types"],
         [f"m7i.xlarge has no GPU, and gpu: {gpu} needs one on each node", "core.types"],
@@ -183,29 +180,9 @@ def test_nodes_that_cannot_do_it_are_all_told_at_once(gpu):
     ]
 
 
-@pytest.mark.parametrize(
-    ("label", "expected"),
-    [
-        (
-            "emr-6.15.0",
-            [
-                "chmod a+rwx -R /sys/fs/cgroup/cpu,cpuacct",
-                "chmod a+rwx -R /sys/fs/cgroup/devices",
-            ],
-        ),
-        (
-            "emr-spark-8.1.0",
-            [
-                "mkdir -p /spark-rapids-cgroup/devices",
-                "mount -t cgroup -o devices cgroupv1-devices /spark-rapids-cgroup/devices",
-                "chmod a+rwx -R /spark-rapids-cgroup",
-            ],
-        ),
-    ],
-)
-def test_the_bootstrap_action_runs_the_documented_commands(label, expected, tmp_path):
+def test_the_bootstrap_action_runs_the_documented_commands(tmp_path):
     """A real bash, with a `sudo` that notes what it is given instead of doing it."""
-    (action,) = gpu_bootstrap(spec_of(), release_of(label))
+    (action,) = gpu_bootstrap(spec_of())
     noted = tmp_path / "noted"
     (tmp_path / "sudo").write_text(f'#!/bin/bash\necho "$*" >> {noted}\n')
     (tmp_path / "sudo").chmod(0o755)
@@ -213,5 +190,10 @@ def test_the_bootstrap_action_runs_the_documented_commands(label, expected, tmp_
     subprocess.run(
         ["bash", ROOT / action.script], env={"PATH": path}, check=True, capture_output=True
     )
+    expected = [
+        "mkdir -p /spark-rapids-cgroup/devices",
+        "mount -t cgroup -o devices cgroupv1-devices /spark-rapids-cgroup/devices",
+        "chmod a+rwx -R /spark-rapids-cgroup",
+    ]
     assert expected == noted.read_text().splitlines()
     assert action.args == ()

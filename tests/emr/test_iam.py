@@ -157,10 +157,30 @@ def test_any_cluster_may_be_looked_at():
     assert "Condition" not in see
 
 
+def test_runs_on_eks_are_started_as_one_role():
+    """IAM's PassRole does not hold them: the condition on StartJobRun does."""
+    for spec, role in ((rich(), ROLE), (plain(), "arn:aws:iam::123456789012:role/DOOR_ROLE")):
+        doors = statements_of(policies(spec, account="123456789012")["submitting-user-doors"])
+        starting = [one for one in doors.values() if "emr-containers:StartJobRun" in one["Action"]]
+        assert [doors["RunOnEks"]] == starting
+        assert ["emr-containers:StartJobRun"] == doors["RunOnEks"]["Action"]
+        expected = {"StringEquals": {"emr-containers:ExecutionRoleArn": role}}
+        assert expected == doors["RunOnEks"]["Condition"]
+
+
+@pytest.mark.parametrize(("spec", "data"), ALL)
+def test_no_bucket_is_listed_whole(spec, data):
+    """Without a prefix in the request, none of the conditions holds."""
+    for name, document in policies(spec, data=data, account="123456789012").items():
+        for statement in document["Statement"]:
+            if "s3:ListBucket" in statement["Action"]:
+                assert {"StringLike"} == set(statement["Condition"]), name
+                assert ["s3:prefix"] == list(statement["Condition"]["StringLike"]), name
+
+
 PREFIXES = {"emr": "elasticmapreduce", "service-quotas": "servicequotas"}
 """Services whose actions begin otherwise than botocore calls the service."""
 NAMED_OTHERWISE = {
-    "s3:HeadBucket": ("s3:ListBucket",),
     "s3:HeadObject": ("s3:GetObject",),
     "s3:ListObjectsV2": ("s3:ListBucket",),
     "s3:GetPublicAccessBlock": ("s3:GetBucketPublicAccessBlock",),
@@ -253,3 +273,27 @@ def test_the_partition_is_the_regions(region, partition):
     text = json.dumps(policies(plain(region=region)))
     assert f"arn:{partition}:s3:::bucket/sparkml/*" in text
     assert {partition} == set(re.findall(r"arn:([\w-]+):", text))
+
+
+@pytest.mark.parametrize(
+    ("region", "emr_itself"),
+    [
+        ("eu-central-1", "elasticmapreduce.amazonaws.com"),
+        ("cn-north-1", "elasticmapreduce.amazonaws.com.cn"),
+    ],
+)
+def test_emr_is_called_as_its_partition_calls_it(region, emr_itself):
+    """As `aws emr create-default-roles` does; EC2 is called the same everywhere."""
+    found = policies(plain(region=region), account="123456789012")
+    user, (trust,) = (
+        statements_of(found["submitting-user"]),
+        found["service-role-trust"]["Statement"],
+    )
+    passed = {"StringEquals": {"iam:PassedToService": emr_itself}}
+    assert {"Service": emr_itself} == trust["Principal"]
+    assert passed == user["PassTheServiceRole"]["Condition"]
+    assert {"StringEquals": {"iam:AWSServiceName": emr_itself}} == user["LetEmrCleanUp"][
+        "Condition"
+    ]
+    (nodes,) = found["instance-profile-trust"]["Statement"]
+    assert {"Service": "ec2.amazonaws.com"} == nodes["Principal"]

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import boto3
 import pytest
 
-from emr.aws.clusters import find, run_job_flow
-from emr.aws.launch import spec_of, spec_text
+from emr.aws.client import connect
+from emr.aws.clusters import end, find, run_job_flow
+from emr.aws.launch import launch
 from emr.aws.observed import OWNER, RUN, SPEC
+from emr.aws.pace import Pace
 from emr.aws.steps_sent import add_step
+from emr.aws.stored_spec import spec_of, spec_text
 from emr.aws.waiting import describe
 from emr.errors import (
     AwsRefused,
     AwsUnreachable,
     NotFound,
+    PackageDamaged,
 )
+from emr.package.stored import split
 from sparkml.errors import ConfigError
 from tests.emr.driver import Driver
 from tests.emr.endpoint import Fault
-from tests.emr.small_cluster import shell, small_cluster
+from tests.emr.small_cluster import shell, small_cluster, until
 from tests.emr.submitting import QUICK, Here
 
 
@@ -49,6 +55,36 @@ class TestLaunch:
         assert (False, True) == (first.found, second.found)
         assert first.cluster_id == second.cluster_id
         assert 1 == world.made()
+
+    def test_a_run_id_whose_cluster_aws_has_forgotten_gets_another(self, here):
+        world = here()
+        first = world.launch().cluster_id
+        end(world.aws, [describe(world.aws, first)])
+        until(world.aws.emr, first, "TERMINATED")
+        world.endpoint.world.store.clusters.clear()
+        assert not world.launch().found
+        assert first not in world.alive()
+
+    def test_the_same_run_id_in_another_region_is_another_cluster(self, here):
+        """Two regions may share their artifacts, and their claims with them."""
+        world = here()
+        world.launch()
+        there = connect("eu-west-1")
+        spec = world.spec.model_copy(update={"region": "eu-west-1"})
+        made = launch(there, spec, run_id="one", pace=QUICK, report=world.said.append)
+        assert not made.found
+        assert [made.cluster_id] == [c["Id"] for c in there.emr.list_clusters()["Clusters"]]
+
+    def test_a_stored_spec_that_was_replaced_is_refused(self, here):
+        """A submit takes roles and scripts from it: its name holds its hash, and must."""
+        world = here()
+        cluster = world.launch().cluster_id
+        uri = describe(world.aws, cluster).tags[SPEC]
+        bucket, key = split(uri)
+        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"name: evil\n")
+        with pytest.raises(PackageDamaged, match=r"not the spec.*--spec FILE") as raised:
+            spec_of(world.aws, cluster)
+        assert uri == raised.value.where
 
     @pytest.mark.parametrize("kind", ["lost-reply", "internal-error", "throttling"])
     def test_a_lost_answer_makes_one_cluster(self, here, kind):
@@ -102,6 +138,27 @@ class TestExactlyOnce:
         theirs = run_job_flow(world.aws, other, run_id="other", **options)
         mine = run_job_flow(world.aws, small_cluster(Tags=tags), run_id="mine", **options)
         assert theirs != mine
+
+    @pytest.mark.parametrize(("refused", "sending"), [("ListClusters", 1), ("RunJobFlow", 2)])
+    def test_a_refusal_after_a_lost_answer_is_no_refusal_of_the_request(
+        self, here, refused, sending
+    ):
+        """Credentials that expire meanwhile say nothing of what the lost answer has made."""
+        world = here(
+            Fault(kind="lost-reply", operation="RunJobFlow"),
+            Fault(kind="stale-lists", operation="ListClusters", after_s=60, times=999),
+        )
+
+        begun = []
+
+        def expire():
+            begun.append("sending")
+            if len(begun) == sending:
+                world.endpoint.faults.add(Fault(kind="expired-token", operation=refused))
+
+        options = {"renew": expire, "pace": Pace(poll_s=0.02), "report": world.said.append}
+        with pytest.raises(AwsUnreachable, match=r"had no answer, and then: .*expired"):
+            run_job_flow(world.aws, small_cluster(), run_id="mine", **options)
 
     def test_a_refused_step_is_not_tried_again(self, here):
         world = here(Fault(kind="access-denied", operation="AddJobFlowSteps"))

@@ -14,8 +14,8 @@ import pytest
 from emr.aws.claims import claim_uri, once
 from emr.aws.pace import Pace
 from emr.aws.steps_sent import steps_of
-from emr.aws.store import split
-from emr.errors import AwsRefused
+from emr.errors import AwsRefused, AwsUnreachable
+from emr.package.stored import split
 from tests.emr.driver import Driver
 from tests.emr.endpoint import Fault
 from tests.emr.submitting import Here
@@ -85,6 +85,30 @@ class TestLateLists:
         sent = world.send()
         assert [sent.step_id] == [s.id for s in steps_of(world.aws, sent.cluster_id)]
 
+    @pytest.mark.parametrize("again", [False, True])
+    def test_a_while_without_answers_after_a_cluster_was_made_is_borne(
+        self, here, monkeypatch, again
+    ):
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        world = here(Fault(kind="throttling", operation="ListSteps", times=3))
+        sent = world.send(again=again)
+        assert [sent.step_id] == [s.id for s in steps_of(world.aws, sent.cluster_id)]
+        assert any("out of reach" in text for text in world.said)
+
+    def test_a_cluster_whose_step_may_not_be_asked_for_is_the_next_clients_too(self, here):
+        """RunJobFlow was answered: whatever fails then, the claim names what it made."""
+        world = here(
+            Fault(operation="ListClusters", after_s=60, **LATE),
+            Fault(kind="access-denied", operation="ListSteps"),
+        )
+        with pytest.raises(AwsRefused, match="not authorized"):
+            world.send()
+        second = world.send()
+        assert [second.cluster_id] == list(world.endpoint.world.store.clusters)
+        assert (True, False) == (second.attached, second.made)
+        assert "COMPLETED" == world.finish(second).step.state
+        assert 1 == len(world.driver.runs)
+
 
 class TestClaim:
     """`once` by itself, on a real S3 server."""
@@ -92,16 +116,17 @@ class TestClaim:
     def asked(self, world, made, name="x", **answers):
         return once(
             world.aws,
-            claim_uri(world.spec.artifacts, name),
+            claim_uri(world.spec.artifacts, "us-east-1", name),
             look=lambda hint: hint or None,
-            make=lambda renew: answers["make"](renew) if answers else made,
+            make=lambda renew: answers["make"](renew) if "make" in answers else made,
             name_of=str,
+            kms_key=answers.get("kms_key"),
             pace=IMPATIENT,
             report=world.said.append,
         )
 
     def write(self, world, **values):
-        bucket, key = split(claim_uri(world.spec.artifacts, "x"))
+        bucket, key = split(claim_uri(world.spec.artifacts, "us-east-1", "x"))
         boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(values).encode())
 
     def test_what_the_first_made_is_what_the_second_gets(self, here):
@@ -128,6 +153,29 @@ class TestClaim:
         began = time.monotonic()
         assert "j-2" == self.asked(world, "j-2")
         assert time.monotonic() - began < IMPATIENT.claim_s / 2
+
+    @pytest.mark.parametrize("sent", [True, False], ids=["sent", "not-sent"])
+    def test_without_an_answer_the_next_client_waits_if_anything_was_sent(self, here, sent):
+        """What was sent may show late, so nobody may take "nothing made" for certain."""
+        world = here()
+
+        def lost(renew):
+            if sent:
+                renew()
+            raise AwsUnreachable("no answer")
+
+        with pytest.raises(AwsUnreachable, match="no answer"):
+            self.asked(world, "", make=lost)
+        began = time.monotonic()
+        assert "j-2" == self.asked(world, "j-2")
+        assert sent == (time.monotonic() - began > IMPATIENT.claim_s / 2)
+
+    def test_the_claim_is_encrypted_with_the_specs_key(self, here):
+        world, key = here(), "arn:aws:kms:us-east-1:123456789012:key/0123"
+        self.asked(world, "j-1", kms_key=key)
+        bucket, name = split(claim_uri(world.spec.artifacts, "us-east-1", "x"))
+        told = boto3.client("s3").head_object(Bucket=bucket, Key=name)
+        assert ("aws:kms", key) == (told["ServerSideEncryption"], told["SSEKMSKeyId"])
 
     def test_a_client_that_was_taken_over_sends_nothing_more(self, here):
         world = here()

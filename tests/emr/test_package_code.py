@@ -139,6 +139,19 @@ def test_the_requirements_hold_what_the_extras_need_and_no_spark():
     assert set() == {"pyspark", "py4j", "delta-spark", "pip", "sparkml", "pytest", "boto3"} & names
 
 
+@pytest.mark.parametrize("extra", ["all", "xgboost"])
+def test_what_training_on_several_gpus_needs_is_left_out(extra):
+    """The lock leaves it out, too, so it is not installed here; and `all` can be packed."""
+    found = requirements_of((extra,), None, python="3.11", machine="x86_64")
+    assert {"xgboost"} == {
+        name for each in found.names if (name := each.partition("==")[0]) in XGBOOST
+    }
+    assert found.hashed
+
+
+XGBOOST = {"xgboost", "nvidia-nccl-cu12"}
+
+
 def test_fewer_extras_are_fewer_requirements():
     small = requirements_of((), None, python="3.11", machine="x86_64").names
     large = requirements_of(("sklearn",), None, python="3.11", machine="x86_64").names

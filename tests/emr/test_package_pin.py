@@ -280,7 +280,9 @@ def test_other_bytes_of_a_named_archive_are_another_run(packed, bucket, tmp_path
 def test_an_environment_that_cannot_open_the_model_is_refused_before_anything_is_stored(
     packed, bucket
 ):
-    with pytest.raises(ConfigError, match="add sklearn to"):
+    with pytest.raises(
+        ConfigError, match=r"--run-set environment.extras=\[mlflow,lightgbm,sklearn\]"
+    ):
         packed(environment={"extras": ["mlflow", "lightgbm"]})
     assert not boto3.client("s3").list_objects_v2(Bucket=bucket).get("Contents")
     packed(environment={"archive": f"s3://{bucket}/own.tgz"})

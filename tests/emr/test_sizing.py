@@ -12,10 +12,12 @@ from emr.machines.instances import INSTANCES, Instance, instance_of
 from emr.machines.sizing import (
     MIN_HEAP_MIB,
     RAPIDS_CORES,
+    most_yarn_memory_mib,
     sizing_of,
     sizing_of_spec,
     yarn_memory_mib,
 )
+from emr.request.configurations import configurations_of
 from emr.spec import ClusterSpec
 from sparkml.errors import ConfigError
 
@@ -75,14 +77,14 @@ def nodes(draw) -> Instance:
     )
 
 
-@given(node=nodes(), gpu=GPU, share=st.floats(0.1, 0.9))
-def test_executors_and_the_driver_fit_on_the_node(node, gpu, share):
+@given(node=nodes(), gpu=GPU)
+def test_executors_and_the_driver_fit_on_the_node(node, gpu):
     """Memory, heap, processors and GPUs, whatever the node is."""
     if gpu != "none" and not node.gpus:
         with pytest.raises(ConfigError, match="no GPU"):
             sizing_of(node, gpu=gpu)
         return
-    sizing = sizing_of(node, gpu=gpu, python_share=share)
+    sizing = sizing_of(node, gpu=gpu)
     driver = sizing.driver_memory_mib + sizing.driver_overhead_mib
     yarn = yarn_memory_mib(node)
 
@@ -101,14 +103,6 @@ def test_executors_and_the_driver_fit_on_the_node(node, gpu, share):
         # Spark runs as many tasks as shares fit: one for each core, neither more nor fewer.
         share = Fraction(sizing.spark_conf()["spark.task.resource.gpu.amount"])
         assert int(1 / share) == sizing.executor_cores
-
-
-@given(node=nodes())
-def test_more_of_the_container_is_pythons_the_larger_its_share(node):
-    """The heap gets what the share leaves, and never less than a JVM needs."""
-    sizings = [sizing_of(node, python_share=share) for share in (0.2, 0.5, 0.8)]
-    assert sorted(s.overhead_mib for s in sizings) == [s.overhead_mib for s in sizings]
-    assert len({s.container_mib for s in sizings}) == 1
 
 
 @pytest.mark.parametrize("name", EMR_TASK_CONFIGURATION)
@@ -170,23 +164,80 @@ def test_gpu_workers_are_as_many_as_their_memory_holds():
     assert sizing_of(instance_of("g5.12xlarge"), gpu="python").executors_per_node == 4
 
 
+def cluster(core, *task) -> ClusterSpec:
+    """A cluster of these types."""
+    return ClusterSpec.model_validate(
+        {
+            "name": "x",
+            "artifacts": "s3://bucket/x",
+            "primary": {"types": "m7g.xlarge", "on_demand": 1},
+            "core": {"types": core, "on_demand": 1},
+            "task": [{"types": types, "on_demand": 1} for types in task],
+        }
+    )
+
+
 NAMES = st.lists(st.sampled_from([i.type for i in INSTANCES]), min_size=1, max_size=4)
 
 
 @given(core=NAMES, task=NAMES)
 def test_a_clusters_executor_fits_each_of_its_nodes(core, task):
     """Spark asks for one size, so the smallest node decides, wherever it stands."""
-    spec = ClusterSpec.model_validate(
-        {
-            "name": "x",
-            "artifacts": "s3://bucket/x",
-            "primary": {"types": "m7g.xlarge", "on_demand": 1},
-            "core": {"types": core, "on_demand": 1},
-            "task": [{"types": task, "on_demand": 1}],
-        }
-    )
-    sizing = sizing_of_spec(spec)
+    sizing = sizing_of_spec(cluster(core, task))
     driver = sizing.driver_memory_mib + sizing.driver_overhead_mib
     for node in map(instance_of, core + task):
         assert sizing.container_mib + driver <= yarn_memory_mib(node)
         assert sizing.executor_cores <= node.vcpu
+
+
+@given(core=NAMES, task=NAMES)
+def test_no_node_runs_more_tasks_than_it_has_processors(core, task):
+    """Whatever YARN has of a node's memory at most; and beside a driver an executor still fits."""
+    spec = cluster(core, task)
+    cores, container = executor_of(spec)
+    counted = counts_processors(spec)
+    for node in map(instance_of, core + task):
+        executors = most_yarn_memory_mib(node) // container
+        if counted:
+            executors = min(executors, node.vcpu // cores)
+            assert cores + 1 <= node.vcpu
+        assert 1 <= executors
+        assert executors * cores <= node.vcpu
+
+
+def executor_of(spec) -> tuple[int, int]:
+    """Its cores, and the MiB that YARN is asked for."""
+    conf = properties(spec, "spark-defaults")
+    keys = ("spark.executor.memory", "spark.executor.memoryOverhead")
+    return int(conf["spark.executor.cores"]), sum(int(conf[key].rstrip("m")) for key in keys)
+
+
+def counts_processors(spec) -> bool:
+    """Whether YARN is told to."""
+    calculator = "yarn.scheduler.capacity.resource-calculator"
+    told = properties(spec, "capacity-scheduler").get(calculator, "")
+    return told.endswith(".DominantResourceCalculator")
+
+
+def properties(spec, classification):
+    """What the cluster is configured with; nothing where it is not."""
+    made = {one["Classification"]: one["Properties"] for one in configurations_of(spec)}
+    return made.get(classification, {})
+
+
+@pytest.mark.parametrize(
+    ("types", "counted", "cores"),
+    [
+        (["m7g.xlarge"], False, 4),
+        (["m7g.xlarge", "m7g.2xlarge"], False, 4),
+        (["m7g.2xlarge", "r7g.2xlarge"], True, 4),  # 24 tasks on 8 processors by memory alone
+        (["m7g.2xlarge", "m7g.4xlarge"], True, 4),
+        (["m7g.xlarge", "r7g.xlarge"], True, 3),
+        (["c7g.4xlarge"], True, 4),  # where the driver's memory is a fifth executor's
+    ],
+)
+def test_yarn_counts_processors_where_memory_alone_would_crowd_a_node(types, counted, cores):
+    """And nowhere else: on a node of four processors the driver would cost an executor's core."""
+    spec = cluster(types)
+    assert counted == counts_processors(spec)
+    assert cores == executor_of(spec)[0]

@@ -4,8 +4,9 @@ import boto3
 import pytest
 
 from emr.aws.client import connect
-from emr.aws.store import fetch, split, store
+from emr.aws.store import MOST_BYTES, fetch, put_if, store
 from emr.errors import NotFound, PackageDamaged
+from emr.package.stored import split
 
 
 @pytest.fixture
@@ -38,6 +39,25 @@ def test_it_is_encrypted_with_the_key_that_is_named(uri):
     told = boto3.client("s3").head_object(Bucket=bucket, Key=key)
     expected = ("aws:kms", "arn:aws:kms:us-east-1:123456789012:key/0123")
     assert expected == (told["ServerSideEncryption"], told["SSEKMSKeyId"])
+
+
+def test_what_is_larger_than_any_file_of_ours_is_not_read_whole(uri):
+    bucket, key = split(uri)
+    client = boto3.client("s3")
+    client.put_object(Bucket=bucket, Key=key, Body=bytes(MOST_BYTES))
+    assert MOST_BYTES == len(fetch(connect("us-east-1"), uri))
+    client.put_object(Bucket=bucket, Key=key, Body=bytes(MOST_BYTES + 1))
+    with pytest.raises(PackageDamaged, match="larger than 16 MiB"):
+        fetch(connect("us-east-1"), uri)
+
+
+def test_it_is_written_only_while_the_condition_holds(uri):
+    aws = connect("us-east-1")
+    first = put_if(aws, uri, b"1", IfNoneMatch="*")
+    assert None is put_if(aws, uri, b"2", IfNoneMatch="*")
+    second = put_if(aws, uri, b"3", IfMatch=first)
+    assert None is put_if(aws, uri, b"4", IfMatch=first)
+    assert (b"3", True) == (fetch(aws, uri), second not in (None, first))
 
 
 def test_a_missing_bucket_is_told(aws_environment):

@@ -111,7 +111,7 @@ class TestOnACluster:
         world.endpoint.faults.add(Fault(kind=kind, operation="AddJobFlowSteps"))
         sent = world.send(cluster, again=again)
         world.finish(sent)
-        assert 1 + again == len(steps_of(world.aws, cluster)) == len(world.driver.runs)
+        assert 1 + again == len(list(steps_of(world.aws, cluster))) == len(world.driver.runs)
 
     def test_a_cluster_that_has_ended_takes_no_run(self, here):
         world = here()
@@ -169,4 +169,4 @@ class TestKilled:
         told = json.loads(second.stdout)
         assert ("COMPLETED", True) == (told["state"], told["attached"])
         assert "attempt 1\nscored 3 rows\n" == told["driver_output"]
-        assert 1 == len(world.driver.runs) == len(steps_of(world.aws, cluster))
+        assert 1 == len(world.driver.runs) == len(list(steps_of(world.aws, cluster)))

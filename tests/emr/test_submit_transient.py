@@ -85,7 +85,7 @@ class TestTransient:
         world = here()
         world.driver.does(seconds=60)
         first = world.send(keep=True)
-        name = steps_of(world.aws, first.cluster_id)[0].name
+        name = next(steps_of(world.aws, first.cluster_id)).name
         until_step(world.aws.emr, first.cluster_id, first.step_id, "RUNNING")
         later = world.aws.emr.add_job_flow_steps(
             JobFlowId=first.cluster_id, Steps=[shell("true", name=name)]

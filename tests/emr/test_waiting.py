@@ -182,6 +182,22 @@ class TestSteps:
         with pytest.raises(StepInterrupted):
             here.wait_step(cluster, step)
 
+    def test_one_that_completes_and_ends_its_cluster_between_two_questions(self, world, tmp_path):
+        """A laptop sleeps after DescribeStep: the cluster it asks for next has ended."""
+        here, go = world(), tmp_path / "go"
+        script = f"until [ -e {go} ]; do sleep 0.05; done"
+        cluster = here.up(shell(script), keep=False)
+        (step,) = [s["Id"] for s in here.aws.emr.list_steps(ClusterId=cluster)["Steps"]]
+        until_step(here.aws.emr, cluster, step, "RUNNING")
+
+        def sleep(**_):
+            if not go.exists():
+                go.touch()
+                until(here.aws.emr, cluster, "TERMINATED")
+
+        here.aws.emr.meta.events.register("after-call.emr.DescribeStep", sleep)
+        assert "COMPLETED" == here.wait_step(cluster, step)[0].state
+
     def test_one_that_still_runs_is_a_timeout_and_runs_on(self, world):
         here = world()
         cluster = here.up()

@@ -283,6 +283,7 @@ def test_a_sink_that_contradicts_itself_is_refused(problems, sink, said):
         ("signature: {input: []}", "'models.wine.signature' unknown key 'input'; did you mean"),
         ("signature: {inputs: []}", "'models.wine.signature' names no input"),
         ("urii: x", "unknown key 'models.wine.urii'"),
+        ("digest: abc", "'models.wine.digest' must be 64 hexadecimal digits, not 'abc'"),
     ],
 )
 def test_a_wrong_model_entry_is_named(problems, entry, said):
@@ -302,6 +303,14 @@ def test_a_job_does_not_replace_what_it_reads(problems):
     for path in ("./in", "in/../in", "in/..", f"{Path.cwd()}/in", f"file://{Path.cwd()}/in"):
         (found,) = problems(SMALL.replace("path: out", f"path: {path}"))
         assert found.startswith("'sink' is the source"), path
+
+
+def test_a_view_has_a_plain_name(problems):
+    """Spark's SQL would take the dash for a minus."""
+    view = "{a-b: {format: parquet, path: p}}"
+    text = SMALL.replace("format: delta\n  path: in", f"format: sql\n  query: q\n  views: {view}")
+    (found,) = problems(text)
+    assert "must be a plain name: letters, digits and underscores, not 'a-b'" in found
 
 
 def test_a_query_over_queries_is_refused(problems):

@@ -146,7 +146,7 @@ def test_a_model_without_features_is_refused(problem):
 
 def test_an_empty_file_names_the_keys_of_a_training_job(problem):
     """Not those of a scoring job."""
-    assert "a job has source, label and model" in problem("")
+    assert "it needs source, label and model" in problem("")
 
 
 @pytest.mark.parametrize("text", ["a", "ü b.c", " ", "a/b", "a:b", ".", "..", "..a", ".a", "v1"])

@@ -149,7 +149,9 @@ def test_skops_files_of_scikit_learns_own_classes_are_opened(model, tmp_path):
     np.testing.assert_array_equal(made.to_pylist(), model.predict(np.abs(X)))
 
 
-@pytest.mark.parametrize("function", [np.load, os.system, eval, pickle.loads], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "function", [np.load, os.system, eval, pickle.loads], ids=lambda f: f.__name__
+)
 def test_a_function_in_a_skops_file_is_refused(function, tmp_path):
     """Whatever the policy: what it would do to a batch, nobody knows."""
     step = preprocessing.FunctionTransformer(function)

@@ -23,6 +23,7 @@ from sparkml.models.read import open_predictor, read_spec
 from sparkml.spark.parquet.layout import Layout, PartitionColumn
 from sparkml.spark.parquet.writer import write_files
 from sparkml.spark.report import Outcome, write_result
+from sparkml.spark.s3 import _brief
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,6 +184,21 @@ def test_a_result_that_cannot_be_written_says_where(s3, bucket):
     """No such bucket."""
     with pytest.raises(SinkNotWritable, match="none-at-all"):
         write_result("s3://none-at-all/r.json", Outcome(models=[], table=""))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("AWS Error ACCESS_DENIED during HeadObject: no\nmore", "ACCESS_DENIED"),
+        ("\nno such host\nmore", "no such host"),
+        ("", "OSError"),
+        ("\n", "OSError"),
+    ],
+    ids=["code", "first-line", "empty", "blank"],
+)
+def test_why_a_store_cannot_be_reached_is_never_empty(said, told):
+    """An empty reason would mean that it can."""
+    assert told == _brief(OSError(said))
 
 
 SCHEMA = pa.schema([("id", pa.int64()), ("score", pa.float64())])

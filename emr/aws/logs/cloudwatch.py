@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from dataclasses import dataclass, field
@@ -13,17 +14,26 @@ from emr.aws.logs.pieces import Piece
 from emr.aws.logs.tail import KEPT, LONGEST, without_start
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from emr.aws.client import Aws
     from emr.aws.logs.pieces import Stream
     from emr.aws.observed import LogGroup, Step
 
 QUIET_LOOKS = 3
 """So many looks without anything new, after the step's end, mean that nothing more comes."""
+ORDER = {"orderBy": "LastEventTime", "descending": True}
+"""The newest first; AWS does not combine it with a prefix."""
 
 
 @dataclass(slots=True, kw_only=True)
 class CloudWatchLogs:
-    """Streams that bear the step's or its application's id. A look costs a list, a get each."""
+    """Streams that bear the step's or its application's id. A look costs a list, a get each.
+
+    A group without a prefix is shared with others: it is listed from the newest stream to the
+    first that was last written before the step was made. AWS tells the time of a stream's last
+    event late, within an hour as a rule, so the group is listed whole before the step is settled.
+    """
 
     aws: Aws
     at: LogGroup
@@ -41,7 +51,7 @@ class CloudWatchLogs:
             NotFound: there is no such log group.
             AwsRefused: we may not read it.
         """
-        for stream in self._streams((step.id, *step.applications)):
+        for stream in self._streams(step):
             if self.only not in {None, _kind(stream)}:
                 continue
             text = self._new(stream)
@@ -64,17 +74,26 @@ class CloudWatchLogs:
         """Why the step failed, as any of the streams tells it."""
         return cause_of(*self._ends.values())
 
-    def _streams(self, ids: tuple[str, ...]) -> list[str]:
+    def _streams(self, step: Step) -> list[str]:
         # AWS documents the prefix of a stream's name, not the rest; the ids are in it.
-        asked: dict[str, Any] = {"logGroupName": self.at.group}
-        if self.at.prefix:
-            asked["logStreamNamePrefix"] = self.at.prefix
+        ids = "|".join(map(re.escape, (step.id, *step.applications)))
+        # As whole words: `s-1` is not in `s-10`.
+        known = re.compile(rf"(?<!\w)(?:{ids})(?!\w)")
+        return sorted(name for name in self._listed(step) if known.search(name))
+
+    def _listed(self, step: Step) -> Iterator[str]:
+        """Names of the group's streams, of those that may be the step's."""
+        order: dict[str, Any] = {"logStreamNamePrefix": self.at.prefix} if self.at.prefix else ORDER
+        last_look = step.done and self._quiet == QUIET_LOOKS - 1
+        since_ms = 0.0 if last_look or not step.created else step.created.timestamp() * 1000
         pages = self.aws.logs.get_paginator("describe_log_streams")
         with translated():
-            names = [s["logStreamName"] for p in pages.paginate(**asked) for s in p["logStreams"]]
-        # As whole words: `s-1` is not in `s-10`.
-        known = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, ids))})(?!\w)")
-        return sorted(name for name in names if known.search(name))
+            for page in pages.paginate(logGroupName=self.at.group, **order):
+                for stream in page["logStreams"]:
+                    written_ms = stream.get("lastEventTimestamp", math.inf)
+                    if order is ORDER and written_ms < since_ms:
+                        return
+                    yield stream["logStreamName"]
 
     def _new(self, stream: str) -> str:
         asked = {"logGroupName": self.at.group, "logStreamName": stream, "startFromHead": True}
@@ -93,8 +112,9 @@ class CloudWatchLogs:
                 left_out += len(said[0])
                 kept -= len(said.popleft())
             before, token = token, page["nextForwardToken"]
-            # The same token again is how the service says that this was the end.
-            if token == before or not page["events"]:
+            # The same token again is how the service says that this was the end: a page may be
+            # empty before it.
+            if token == before:
                 self._next[stream] = token
                 return without_start(left_out) + "".join(said)
 

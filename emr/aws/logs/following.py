@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from emr.aws.logs.pieces import logs_of
+from emr.aws.logs.place import logs_of
 from emr.aws.observed import ENDED
 from emr.aws.waiting import look, looks
 from emr.errors import EmrError
@@ -58,17 +58,19 @@ def follow(
         AwsUnreachable: no answer for `pace.patience_s`.
     """
     over_at, asked = None, False
+    step = _with_its_cluster(step, cluster)
 
     def ask() -> list[Piece]:
         nonlocal step, cluster, asked
-        if asked and not _over(step, cluster):
+        if asked and not step.done:
             step, cluster = look(aws, cluster.id, step.id)
+            step = _with_its_cluster(step, cluster)
         asked = True
         return logs.read(step)
 
     for pieces in looks(ask, timeout_s=math.inf, pace=pace, report=report):
         yield from pieces
-        if not _over(step, cluster):
+        if not step.done:
             report(f"step {step.id} {step.state.lower()}")
             continue
         if step.started is None or logs.settled(step):
@@ -80,8 +82,11 @@ def follow(
         report("waiting for its logs")
 
 
-def _over(step: Step, cluster: Cluster) -> bool:
-    return step.done or cluster.state in ENDED
+def _with_its_cluster(step: Step, cluster: Cluster) -> Step:
+    """The step as its logs see it: it ended with its cluster, whatever state it was left in."""
+    if step.done or cluster.state not in ENDED:
+        return step
+    return replace(step, state="INTERRUPTED", ended=cluster.ended or step.started)
 
 
 def collect(

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from emr.aws.client import translated
 from emr.aws.logs.cause import cause_of
 from emr.aws.logs.tail import STEP, Tail
-from emr.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     from emr.aws.client import Aws
-    from emr.aws.observed import Cluster, Step
+    from emr.aws.observed import Step
 
 Stream = Literal["stdout", "stderr", "controller"]
 
@@ -151,29 +150,3 @@ def _of_driver(files: Iterator[Any]) -> list[Any]:
     found = [(m["attempt"], file) for file in files if (m := _DRIVER.search(file["Key"]))]
     last = max((attempt for attempt, _ in found), default=None)
     return [file for attempt, file in found if attempt == last]
-
-
-def logs_of(aws: Aws, step: Step, cluster: Cluster, *, s3: bool = False) -> Logs:
-    """The step's logs: CloudWatch's when the cluster writes them there, else S3's.
-
-    Args:
-        aws: the account.
-        step: whose logs.
-        cluster: where it runs or ran.
-        s3: take S3's, whatever else there is.
-
-    Raises:
-        NotFound: the cluster keeps no logs.
-    """
-    if cluster.cloudwatch is not None and not s3:
-        from emr.aws.logs.cloudwatch import CloudWatchLogs
-
-        return CloudWatchLogs(aws=aws, at=cluster.cloudwatch)
-    root = f"{step.log_uri}/{cluster.id}" if step.log_uri else cluster.logs
-    if root is None:
-        raise NotFound(
-            f"cluster {cluster.id} keeps no logs: it has no LogUri",
-            where=step.id,
-            fix="set logs.s3 or logs.cloudwatch in the spec of the next cluster",
-        )
-    return S3Logs(aws=aws, root=root)

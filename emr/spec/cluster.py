@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer
 
-from sparkml.config.fields import AsTuple, Free, Label, Options, Section, Text
-
-Count = Annotated[int, Field(ge=0)]
-Strategy = Literal[
-    "price-capacity-optimized",
-    "capacity-optimized",
-    "capacity-optimized-prioritized",
-    "diversified",
-    "lowest-price",
-]
-
+from emr.spec.nodes import Nodes, Scaling
+from sparkml.config.fields import AsTuple, Free, Label, Options, Section, Text, formed
 
 IdleTimeout = Annotated[
     Annotated[int, Field(ge=60, le=604_800)] | None,
@@ -25,69 +16,6 @@ IdleTimeout = Annotated[
     PlainSerializer(lambda value: "never" if value is None else value, when_used="json"),
 ]
 """Seconds, or `never`: a null in a configuration stands for the default."""
-
-
-def _choices(value: object) -> object:
-    """A list of choices from one instance type, a list of them, or mappings with weights."""
-    listed = value if isinstance(value, list | tuple) else [value]
-    return tuple({"type": item} if isinstance(item, str) else item for item in listed)
-
-
-class Volume(Section):
-    """The EBS volumes that each node gets besides its root."""
-
-    gib: Annotated[int, Field(ge=10, le=16_384)]
-    type: Literal["gp3", "gp2", "io1", "io2", "st1", "sc1"] = "gp3"
-    iops: Annotated[int, Field(ge=100)] | None = None
-    throughput_mib_s: Annotated[int, Field(ge=125, le=1_000)] | None = None
-    per_node: Annotated[int, Field(ge=1, le=25)] = 1
-
-
-class Choice(Section):
-    """One instance type that a role of nodes may have."""
-
-    type: Text
-    weight: Annotated[int, Field(ge=1, le=999)] = 1
-    """How many units of the target capacity one such node fills (fleets only)."""
-    bid_percent: Annotated[float, Field(gt=0)] | None = None
-    """The highest Spot price, in per cent of On-Demand; On-Demand's own price when null."""
-    priority: Annotated[float, Field(ge=0)] | None = None
-    """Lower comes first, with a prioritized strategy."""
-
-
-class Nodes(Section):
-    """One role of nodes: which types, how many On-Demand and how many Spot."""
-
-    types: Annotated[tuple[Choice, ...], BeforeValidator(_choices), Field(min_length=1)]
-    on_demand: Count = 0
-    """Units (nodes, where no weight says otherwise) bought On-Demand."""
-    spot: Count = 0
-    volumes: Annotated[tuple[Volume, ...], AsTuple] = ()
-    on_demand_strategy: Literal["lowest-price", "prioritized"] = "lowest-price"
-    spot_strategy: Strategy = "price-capacity-optimized"
-    spot_timeout_minutes: Annotated[int, Field(ge=5, le=1_440)] = 20
-    spot_timeout_action: Literal["switch-to-on-demand", "terminate-cluster"] = "switch-to-on-demand"
-
-    @property
-    def units(self) -> int:
-        """The target capacity: units On-Demand and Spot together."""
-        return self.on_demand + self.spot
-
-
-class Scaling(Section):
-    """Managed scaling of core and task nodes; the unit must suit the layout."""
-
-    unit: Literal["instances", "vcpu", "fleet-units"]
-    minimum: Annotated[int, Field(ge=1)]
-    maximum: Annotated[int, Field(ge=1)]
-    maximum_on_demand: Count | None = None
-    maximum_core: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Scaling:
-        if self.minimum > self.maximum:
-            raise ValueError(f"has minimum {self.minimum} above maximum {self.maximum}")
-        return self
 
 
 class Network(Section):
@@ -165,10 +93,16 @@ class Limits(Section):
 class ClusterSpec(Section):
     """A cluster, as a request is made of it."""
 
-    name: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^<>&\x00-\x1f]+$")]
+    name: Annotated[
+        str,
+        Field(max_length=256),
+        formed(r"[^<>&\x00-\x1f]+", "one line without <, > and &", "such as wine-nightly"),
+    ]
     release: Text = "emr-spark-8.1.0"
     region: Text = "us-east-1"
-    artifacts: Annotated[str, Field(pattern=r"^s3://[^/]+(/.*)?$")]
+    artifacts: Annotated[
+        str, formed(r"s3://[^/]+(/.*)?", "a folder on S3", "write s3://bucket/prefix")
+    ]
     """`s3://bucket/prefix` under which code, environments and logs are stored."""
     layout: Literal["groups", "fleets"] = "groups"
     """Instance groups have one type per role; fleets choose among several, and mix Spot in."""
@@ -181,8 +115,13 @@ class ClusterSpec(Section):
     step_concurrency: Annotated[int, Field(ge=1, le=256)] = 1
     gpu: Literal["none", "rapids", "python"] = "none"
     """`rapids`: Spark's SQL on GPUs; `python`: GPUs for the Python workers, and SQL on the CPU."""
-    python: Literal["3.11", "3.13"] = "3.11"
+    python: Annotated[
+        Literal["3.11", "3.13"],
+        BeforeValidator(lambda value: str(value) if isinstance(value, float) else value),
+    ] = "3.11"
     """The Python of the packed environment; the release must have it."""
+    applications: Annotated[tuple[Text, ...], AsTuple] = ()
+    """What the cluster installs besides Spark: `Livy`, `JupyterEnterpriseGateway`, …"""
     network: Network = Network()
     roles: Roles = Roles()
     security: Security = Security()
