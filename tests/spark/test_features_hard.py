@@ -11,6 +11,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812
 
 from sparkml.features import FEATURES
+from sparkml.spark._versions import spark_version
 
 pytestmark = pytest.mark.spark
 
@@ -142,7 +143,7 @@ def documents():
         texts.append(text)
     odd = [
         "1,2", "1]", "[1],[2", '{"a":1} x', '{"a":1}}', "{'a':1}", '{"a":1,"a":2}', "true]", " 1 ",
-        '["\\ude00\\ud83d x"]', '"\\ud83d"', '{"\\ud83d":1}', "9" * 1000, "9" * 1001, "[" * 3000,
+        "9" * 1000, "9" * 1001, "[" * 3000,
         '{"a":' * 99 + "1" + "}" * 99, '"\x1f"', "1\x00",
         '{"": {"a": 1}}', '["' + "x" * 10**6 + '"]',
     ]  # fmt: skip
@@ -156,6 +157,17 @@ def test_fields_of_json(spark, path):
 
     assert plain == by_spark
     assert any(plain)
+
+
+def test_half_a_surrogate_pair_in_json(spark):
+    """Kept as it is written, until Spark 4.2 took it for bad."""
+    halves = ['["\\ude00\\ud83d x"]', '{"\\ud83d":1}', '["\\ud83d"]']
+
+    by_spark, plain = both(spark, "json_field", halves, path="$")
+
+    kept = ['["\\uDE00\\uD83D x"]', '{"\\uD83D":1}', '["\\uD83D"]']
+    assert kept == plain
+    assert by_spark == (kept if spark_version() < (4, 2) else [None] * 3)
 
 
 NUMBERS = [

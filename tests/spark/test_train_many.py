@@ -158,7 +158,9 @@ def test_small_groups_and_failing_fits_are_recorded_and_the_job_goes_on(spark, t
     index = pq.read_table(tmp_path / "m" / "index.parquet").to_pylist()
     why = {row["key"]["store"]: row["code"] for row in index if row["code"]}
     assert {1: "TOO_FEW_ROWS", 2: "FIT_FAILED"} == why
-    rows = score_by_key(df.where("store IN (1, 2) AND NOT isnan(a)"), tmp_path / "m").collect()
+    rows = score_by_key(
+        df.where("store IN (1, 2) AND a IS NOT NULL AND NOT isnan(a)"), tmp_path / "m"
+    ).collect()
     assert {"UNKNOWN_KEY"} == {r.error.code for r in rows}
     said = {r.store: r.error.message for r in rows}
     assert "no model for store=1 (TOO_FEW_ROWS: 3 of 10 rows)" in said[1]
