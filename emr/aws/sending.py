@@ -199,11 +199,16 @@ class Sending:
             step, _ = look(self.aws, cluster_id, step_id)
         except NotFound:
             return None
-        return self._place(cluster_id, step) if counts(step) else None
+        return self._place(cluster_id, step)
 
     def _place(self, cluster_id: str, step: Step) -> Place | None:
         if not step.done and not describe(self.aws, cluster_id).alive:
-            return None  # a cluster that has died leaves its steps pending
+            # It may have ended, and its cluster with it, since it was looked at.
+            step, _ = look(self.aws, cluster_id, step.id)
+            if not step.done:
+                return None  # a cluster that has died leaves its steps pending
+        if not counts(step):
+            return None
         self.report(f"step {step.id} on {cluster_id} is this run ({step.state.lower()})")
         done = step.ended if step.state == "COMPLETED" else None
         return Place(cluster_id=cluster_id, step_id=step.id, attached=True, done=done)

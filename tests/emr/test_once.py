@@ -7,13 +7,16 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import boto3
 import pytest
 
 from emr.aws.claims import claim_uri, once
 from emr.aws.pace import Pace
+from emr.aws.sending import Sending
 from emr.aws.steps_sent import steps_of
+from emr.aws.waiting import describe
 from emr.errors import AwsRefused, AwsUnreachable
 from emr.package.stored import split
 from tests.emr.driver import Driver
@@ -108,6 +111,22 @@ class TestLateLists:
         assert (True, False) == (second.attached, second.made)
         assert "COMPLETED" == world.finish(second).step.state
         assert 1 == len(world.driver.runs)
+
+    def test_a_step_that_ended_with_its_cluster_between_two_looks_is_the_run(self, here):
+        """Seen running, and its cluster seen ended: it is asked for again, and not run anew."""
+        world = here()
+        sent = world.send()
+        ended = world.finish(sent).step
+        while describe(world.aws, sent.cluster_id).alive:
+            time.sleep(0.05)
+        sending = Sending(
+            aws=world.aws, config={}, key=ended.key, role=None, again=False, artifacts="",
+            kms_key=None, on_made=world.said.append, pace=IMPATIENT, report=world.said.append,
+        )  # fmt: skip
+
+        place = sending._place(sent.cluster_id, replace(ended, state="RUNNING", ended=None))
+
+        assert (sent.step_id, ended.ended) == (place.step_id, place.done)
 
 
 class TestClaim:
