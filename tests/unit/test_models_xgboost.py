@@ -30,7 +30,11 @@ BATCH = pa.RecordBatch.from_pandas(ROWS, preserve_index=False)
 PINNED = {"pip_requirements": ["xgboost"]}  # asked for, MLflow would take seconds to find out
 
 # MLflow warns about its own type hints while it is imported.
-pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning"),
+    # XGBoost 3.4 deprecates the linear booster, which models of earlier years have.
+    pytest.mark.filterwarnings("ignore:.*`booster=gblinear` is deprecated:UserWarning"),
+]
 
 
 @pytest.fixture(autouse=True)
