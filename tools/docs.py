@@ -273,7 +273,7 @@ def _word(kind: Any) -> str:
     if parts[-1] is NullPolicy:
         return "[null policies](#null-policies)"
     if get_origin(kind) is tuple:
-        return "a list of sections" if _sections(kind) else "column names"
+        return "a list of sections" if _sections(kind) else "a list"
     return "a section each" if _sections(kind) else "a mapping"
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from emr.aws.client import translated
 from emr.aws.doctor_spec import checks_of
 from emr.aws.finding import Finding
-from emr.errors import AwsRefused, CredentialsMissing, EmrError, NotFound
+from emr.errors import AwsRefused, CredentialsMissing, NotFound
+from sparkml.errors import SparkMLError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +51,7 @@ def _asked(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Findin
     except AwsRefused as error:
         fix = f"read it with other credentials, or {error.fix}" if error.fix else ""
         yield Finding(name=name, mark="warn", said=f"cannot be read: {error.what}", fix=fix)
-    except EmrError as error:
+    except SparkMLError as error:
         yield Finding(name=name, mark="fail", said=error.what, fix=error.fix)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from emr.aws.client import translated
 from emr.aws.finding import Finding
 from emr.errors import AwsRefused, NotFound
-from emr.machines.instances import INSTANCES
+from emr.machines.instances import machine_of
 from emr.package.stored import split
 from emr.request.checks import check_spec
 from sparkml.errors import ConfigError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from emr.aws.client import Aws
     from emr.spec import ClusterSpec, Nodes
 
-_VCPUS = {instance.type: instance.vcpu for instance in INSTANCES}
 Quota = tuple[str, str]
 Question = tuple[str, Callable[[], Iterator[Finding]]]
 
@@ -204,11 +203,6 @@ def _types(aws: Aws, spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def _quotas(aws: Aws, spec: ClusterSpec) -> Iterator[Finding]:
-    chosen = {choice.type for _, nodes in spec.roles_of_nodes for choice in nodes.types}
-    unknown = sorted(chosen - _VCPUS.keys())
-    if unknown:
-        said = f"the vCPUs of {', '.join(unknown)} are not known here, and are not counted"
-        yield Finding(name="quotas", mark="warn", said=said)
     needed, grown = _vcpus(spec), _grown(spec)
     for quota in {**needed, **grown}:
         (code, title), vcpus = quota, needed.get(quota, 0)
@@ -278,6 +272,6 @@ def _largest(nodes: Nodes, count: Callable[[int], int]) -> dict[str, int]:
     found: dict[str, int] = {}
     for choice in nodes.types:
         family = choice.type[0] if choice.type[0] in "gp" else "standard"
-        vcpus = count(choice.weight) * _VCPUS.get(choice.type, 0)
+        vcpus = count(choice.weight) * machine_of(choice).vcpu
         found[family] = max(found.get(family, 0), vcpus)
     return found

@@ -10,8 +10,7 @@ import sys
 import boto3
 import pytest
 
-from emr.aws.client import connect
-from emr.aws.doctor_spec import _grown, _quotas
+from emr.aws.doctor_spec import _grown
 from emr.commands.options import spec_from
 from tests.emr.driver import last, write_spec
 
@@ -166,15 +165,14 @@ class TestDoctor:
         assert "fail" == first["mark"]
         assert "limits.nodes" in first["said"]
 
-    def test_an_unknown_type_is_a_finding_and_scaling_counts(self, emr_endpoint, bucket, tmp_path):
-        emr_endpoint()
+    def test_scaling_counts_and_so_does_a_machine_that_the_spec_tells(self, bucket, tmp_path):
         scaling = {"unit": "instances", "minimum": 1, "maximum": 10}
         core = {"types": "m7g.xlarge", "on_demand": 1}
         known = spec_from(write_spec(tmp_path, bucket, scaling=scaling, core=core), None)
         assert [40] == list(_grown(known).values())
-        odd = spec_from(write_spec(tmp_path, bucket, core={**core, "types": "zz9.huge"}), None)
-        said = [one.said for one in _quotas(connect("us-east-1"), odd)]
-        assert any("zz9.huge" in text for text in said)
+        types = [{"type": "m99.huge", "machine": {"vcpu": 12, "memory_gib": 96, "arch": "x86_64"}}]
+        told = write_spec(tmp_path, bucket, scaling=scaling, core={**core, "types": types})
+        assert [120] == list(_grown(spec_from(told, None)).values())
 
     def test_without_credentials_nothing_else_is_asked(self, emr, emr_endpoint, monkeypatch):
         endpoint = emr_endpoint()
