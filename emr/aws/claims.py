@@ -17,10 +17,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from emr.aws.client import translated
-from emr.aws.store import put_if
+from emr.aws.client import throttled
+from emr.aws.store import fetch_told, put_if
 from emr.errors import AwsUnreachable, EmrError, NotFound
-from emr.package.stored import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,6 +127,7 @@ def once(
 
     Raises:
         AwsRefused: S3 does not let us read or write the claim; or whatever `make` raises.
+        PackageDamaged: what is stored there is far too large for a claim.
     """
     there = look("")
     if there is not None:
@@ -163,8 +163,9 @@ def _made(
         made = make(claim.renew)
     except EmrError as error:
         # Without an answer it stays, as it does after Ctrl-C: what was sent may show late, and the
-        # next client is to wait for that.
-        if not (claim.sent and isinstance(error, AwsUnreachable)):
+        # next client is to wait for that. To be turned away is an answer: nothing was made.
+        lost = isinstance(error, AwsUnreachable) and not throttled(error)
+        if not (claim.sent and lost):
             claim.close("", report)
         raise
     claim.close(name_of(made), report)
@@ -187,23 +188,19 @@ def _text(*, made: str = "", ended: bool = False) -> bytes:
 
 def _own(aws: Aws, uri: str, body: bytes) -> str | None:
     """The ETag if what is there is this very text: its answer was lost, and botocore sent twice."""
-    bucket, key = split(uri)
     try:
-        with translated():
-            told = aws.s3.get_object(Bucket=bucket, Key=key)
-            return str(told["ETag"]) if told["Body"].read() == body else None
+        found, told = fetch_told(aws, uri)
     except NotFound:
         return None
+    return str(told["ETag"]) if found == body else None
 
 
 def _read(aws: Aws, uri: str) -> _Seen | None:
-    bucket, key = split(uri)
     try:
-        with translated():
-            told = aws.s3.get_object(Bucket=bucket, Key=key)
-            said = _values(told["Body"].read())
+        found, told = fetch_told(aws, uri)
     except NotFound:
         return None
+    said = _values(found)
     now = parsedate_to_datetime(told["ResponseMetadata"]["HTTPHeaders"]["date"])
     return _Seen(
         who=f"process {said.get('pid')} on {said.get('host')}, since {said.get('at')},",

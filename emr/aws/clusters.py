@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from emr.aws.client import translated
-from emr.aws.observed import ALIVE, RUN, cluster_of
+from emr.aws.observed import ALIVE, cluster_of
 from emr.aws.sent_once import sent_once
 from emr.aws.waiting import describe
 from emr.errors import AwsRefused, CredentialsMissing
+from emr.request.tags import RUN_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -113,7 +114,7 @@ def run_job_flow(
     send = lambda: str(aws.emr_once.run_job_flow(**request)["JobFlowId"])  # noqa: E731
 
     def look() -> str | None:
-        found = find(aws, tag=RUN, value=run_id)
+        found = find(aws, tag=RUN_TAG, value=run_id)
         return found.id if found else None
 
     return sent_once(send, look, what="RunJobFlow", renew=renew, pace=pace, report=report)

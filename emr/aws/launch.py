@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from emr.aws.claims import claim_uri, once
 from emr.aws.client import translated
 from emr.aws.clusters import find, run_job_flow
-from emr.aws.observed import KEY, OWNER, RUN, SPEC, UNTIL
 from emr.aws.store import store
 from emr.aws.stored_spec import spec_text, spec_uri
 from emr.aws.waiting import describe
@@ -19,6 +18,7 @@ from emr.errors import AwsRefused, NotFound
 from emr.request.checks import check_price
 from emr.request.cluster import bootstrap_files, cluster_request
 from emr.request.security import security_configuration
+from emr.request.tags import KEY_TAG, OWNER_TAG, RUN_TAG, SPEC_TAG, UNTIL_TAG
 from sparkml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def launch(
 
     def look(made: str) -> Launched | None:
         try:
-            there = describe(aws, made) if made else find(aws, tag=RUN, value=run_id)
+            there = describe(aws, made) if made else find(aws, tag=RUN_TAG, value=run_id)
         except NotFound:
             return None  # made so long ago that AWS has forgotten it
         if there is None or not there.alive:
@@ -148,7 +148,7 @@ def wanted_of(
         transient=transient,
         steps=steps,
         execution_role=execution_role,
-        extra_tags=tags | ({KEY: key} if key else {}),
+        extra_tags=tags | ({KEY_TAG: key} if key else {}),
     )
     _refuse_too_dear(spec)
     return Wanted(spec=spec, stored_spec=stored_spec, run_id=run_id, request=request)
@@ -194,7 +194,7 @@ def create(
 
 def _refuse_another_spec(there: Cluster, wanted: Wanted) -> None:
     """Refuse a run id whose cluster was made of another spec, by its tag."""
-    made_of, asked = there.tags.get(SPEC), spec_uri(wanted.stored_spec, wanted.spec)
+    made_of, asked = there.tags.get(SPEC_TAG), spec_uri(wanted.stored_spec, wanted.spec)
     if made_of not in (None, asked):
         raise ConfigError(
             f"run id {wanted.run_id} has a cluster of another spec: {there.id}",
@@ -210,11 +210,11 @@ def _refuse_too_dear(spec: ClusterSpec) -> None:
 
 
 def _tags(text: str, spec: ClusterSpec, *, owner: str, until: datetime | None) -> dict[str, str]:
-    tags = {SPEC: spec_uri(text, spec)}
+    tags = {SPEC_TAG: spec_uri(text, spec)}
     if owner:
-        tags[OWNER] = owner_tag(owner)
+        tags[OWNER_TAG] = owner_tag(owner)
     if until is not None:
-        tags[UNTIL] = until.isoformat(timespec="seconds")
+        tags[UNTIL_TAG] = until.isoformat(timespec="seconds")
     return tags
 
 

@@ -6,7 +6,6 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from emr.request import tags
 from emr.request.steps import run_key_of
 
 if TYPE_CHECKING:
@@ -17,11 +16,6 @@ ALIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
 """States of a cluster that takes steps."""
 ENDED = ("TERMINATED", "TERMINATED_WITH_ERRORS")
 STEP_ENDED = ("COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED")
-
-RUN, SPEC, OWNER, UNTIL = tags.RUN_TAG, tags.SPEC_TAG, tags.OWNER_TAG, tags.UNTIL_TAG
-"""Tags of our clusters: the run's id, the resolved spec's address, who made it, until when."""
-KEY = tags.KEY_TAG
-"""The tag of a cluster that was made for one run: the run's key, the same for every `--again`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from emr.aws.clusters import alive, end
-from emr.aws.observed import RUN, UNTIL
 from emr.aws.steps_sent import steps_of
 from emr.errors import CredentialsMissing, EmrError
+from emr.request.tags import RUN_TAG, UNTIL_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,7 @@ def reap(
     now = now or datetime.now(UTC)
     found: list[Reaped] = []
     for cluster in alive(aws):
-        if RUN not in cluster.tags or not (tags or {}).items() <= cluster.tags.items():
+        if RUN_TAG not in cluster.tags or not (tags or {}).items() <= cluster.tags.items():
             continue
         why = _overdue(cluster, now) or _old(cluster, older_than, now)
         if not why and idle_for is not None and cluster.state == "WAITING":
@@ -87,7 +87,7 @@ def _refused(aws: Aws, cluster: Cluster, *, unprotect: bool) -> str:
 
 def _overdue(cluster: Cluster, now: datetime) -> str:
     try:
-        until = datetime.fromisoformat(cluster.tags.get(UNTIL, ""))
+        until = datetime.fromisoformat(cluster.tags.get(UNTIL_TAG, ""))
     except ValueError:
         return ""
     until = until if until.tzinfo else until.replace(tzinfo=UTC)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from emr.aws.claims import claim_uri, once
 from emr.aws.clusters import find
 from emr.aws.launch import create, wanted_of
-from emr.aws.observed import KEY
 from emr.aws.steps_sent import REMEMBERED, add_step, counts, find_step, steps_of
 from emr.aws.waiting import describe, look, looks
 from emr.errors import AwsUnreachable, NotFound
 from emr.request.steps import steps_request
+from emr.request.tags import KEY_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ class Sending:
         )
         if self.again:
             return self._with_step(self._create(wanted))
-        kept = find(self.aws, tag=KEY, value=self.key)
+        kept = find(self.aws, tag=KEY_TAG, value=self.key)
         if kept is not None and not kept.ends_itself:
             # It was kept, perhaps after its step had failed: the run is taken up there.
             self._first_step(kept.id)
@@ -166,13 +166,13 @@ class Sending:
         """The run's step on a cluster of its own that lives, or that did it lately and ended."""
         if made:
             return self._claimed(made)
-        alive = find(self.aws, tag=KEY, value=self.key)
+        alive = find(self.aws, tag=KEY_TAG, value=self.key)
         there = self._taken_up(alive) if alive else None
         if there is not None:
             return there
         past = find(
             self.aws,
-            tag=KEY,
+            tag=KEY_TAG,
             value=self.key,
             states=("TERMINATING", "TERMINATED"),
             ended_after=datetime.now(UTC) - REMEMBERED,

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from emr.aws.client import throttled, translated
-from emr.errors import AwsRefused, AwsUnreachable
+from emr.errors import AwsUnreachable, EmrError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +43,8 @@ def sent_once(
 
     Raises:
         AwsRefused: AWS refuses the request: nothing was made.
-        AwsUnreachable: it did not answer, six times over, and nothing was found; or one answer was
-            lost, and what came of it cannot be known.
+        AwsUnreachable: it turned the request away six times over (`throttled`), and nothing was
+            made; or an answer was lost, and what came of it cannot be known.
     """
     doubt: AwsUnreachable | None = None
     try:
@@ -65,10 +65,11 @@ def sent_once(
             found = _sought(look, pace)
             if found is not None:
                 return found
-    except AwsRefused as error:
+    except EmrError as error:
         if doubt is None:
             raise
-        told = f"{what} had no answer, and then: {error.what}"
+        # S3 may have turned away the renewing: the text must not end as if the request was.
+        told = f"{what} had no answer, and then: {error.what}; what it made is not known"
         raise AwsUnreachable(told, where=error.where, fix=error.fix) from error
     raise doubt or lost
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emr.aws.client import translated
 from emr.errors import AwsRefused, NotFound, PackageDamaged
 from emr.package.stored import encryption, split
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from emr.aws.client import Aws
 
 ATTEMPTS = 3
 """At a file that another client writes or deletes meanwhile."""
 MOST_BYTES = 16 * 2**20
-"""Specs, scripts and claims are far smaller: what is larger was put there by mistake, or worse."""
+"""Specs and claims are far smaller: what is larger was put there by mistake, or worse."""
 
 _UNMET = ("PreconditionFailed", "ConditionalRequestConflict")
 """412: the condition does not hold. 409: another client is writing it now."""
@@ -45,7 +47,7 @@ def store(aws: Aws, uri: str, body: bytes, *, kms_key: str | None = None) -> boo
         if put_if(aws, uri, body, kms_key=kms_key, IfNoneMatch="*") is not None:
             return True
         try:
-            found = hashlib.sha256(fetch(aws, uri))
+            found = hashlib.sha256(fetch(aws, uri, most_bytes=max(MOST_BYTES, len(body))))
         except NotFound:  # being written, or deleted, by somebody else
             if attempt == ATTEMPTS:
                 raise
@@ -96,18 +98,27 @@ def put_if(
     return str(told["ETag"])
 
 
-def fetch(aws: Aws, uri: str) -> bytes:
+def fetch(aws: Aws, uri: str, *, most_bytes: int = MOST_BYTES) -> bytes:
     """The file's content. One GetObject.
 
     Raises:
         NotFound: there is no such bucket or file.
         AwsRefused: S3 or KMS does not let us read it.
-        PackageDamaged: it is larger than `MOST_BYTES`.
+        PackageDamaged: it is larger than `most_bytes`.
     """
+    return fetch_told(aws, uri, most_bytes=most_bytes)[0]
+
+
+def fetch_told(
+    aws: Aws, uri: str, *, most_bytes: int = MOST_BYTES
+) -> tuple[bytes, Mapping[str, Any]]:
+    """The file's content, and what S3 tells of it. One GetObject; raises what `fetch` raises."""
     bucket, key = split(uri)
-    with translated(), closing(aws.s3.get_object(Bucket=bucket, Key=key)["Body"]) as body:
-        found = bytes(body.read(MOST_BYTES + 1))
-    if len(found) > MOST_BYTES:
-        what = f"it is larger than {MOST_BYTES // 2**20} MiB, and no file of ours"
+    with translated():
+        told = aws.s3.get_object(Bucket=bucket, Key=key)
+        with closing(told["Body"]) as body:
+            found = bytes(body.read(most_bytes + 1))
+    if len(found) > most_bytes:
+        what = f"it is larger than {most_bytes / 2**20:.0f} MiB, and no file of ours"
         raise PackageDamaged(what, where=uri, fix="find out who wrote it")
-    return found
+    return found, told

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from emr.aws.observed import SPEC
 from emr.aws.store import fetch
 from emr.aws.waiting import describe
 from emr.errors import NotFound, PackageDamaged
+from emr.request.tags import SPEC_TAG
 from emr.spec import ClusterSpec
 from sparkml.config.layers import load_as
 
@@ -39,10 +39,10 @@ def spec_of(aws: Aws, cluster_id: str) -> ClusterSpec:
         PackageDamaged: what is stored there is not what the name says, which holds its hash.
         ConfigError: it is no spec that this version reads.
     """
-    uri = describe(aws, cluster_id).tags.get(SPEC)
+    uri = describe(aws, cluster_id).tags.get(SPEC_TAG)
     if uri is None:
         raise NotFound(
-            f"cluster {cluster_id} has no tag {SPEC}: `emr up` did not make it",
+            f"cluster {cluster_id} has no tag {SPEC_TAG}: `emr up` did not make it",
             fix="pass the spec that describes it: --spec FILE",
         )
     text = fetch(aws, uri)

@@ -35,9 +35,9 @@ def list_(
 ) -> None:
     """List our clusters that live, newest first."""
     with last_line(debug=debug):
-        from emr.aws.observed import OWNER, RUN
         from emr.commands.options import aws_of
         from emr.commands.output import print_columns, print_json
+        from emr.request.tags import OWNER_TAG, RUN_TAG
 
         states = _states(state)
         found = list(_clusters(aws_of(region, profile), states, everything=everything))
@@ -47,7 +47,10 @@ def list_(
         head = ("CLUSTER", "STATE", "AGE", "OWNER", "RUN", "NAME")
         print_columns(
             head,
-            [(c.id, c.state, _age(c), c.tags.get(OWNER), c.tags.get(RUN), c.name) for c in found],
+            [
+                (c.id, c.state, _age(c), c.tags.get(OWNER_TAG), c.tags.get(RUN_TAG), c.name)
+                for c in found
+            ],
         )
 
 
@@ -87,11 +90,12 @@ def describe(
 
 def _clusters(aws: Aws, states: tuple[str, ...], *, everything: bool) -> Iterator[Cluster]:
     from emr.aws.clusters import described, summaries
-    from emr.aws.observed import ALIVE, RUN
+    from emr.aws.observed import ALIVE
+    from emr.request.tags import RUN_TAG
 
     wanted = states or (() if everything else (*ALIVE, "TERMINATING"))
     for cluster in described(aws, summaries(aws, states=wanted)):
-        if everything or RUN in cluster.tags:
+        if everything or RUN_TAG in cluster.tags:
             yield cluster
 
 

@@ -148,4 +148,4 @@ def _beside(name: str, needed: tuple[str, ...], named: Mapping[str, object], *, 
 
 
 def _is_named(value: object) -> bool:
-    return value not in (None, False, [])
+    return value is not None and value is not False and value != []

@@ -108,13 +108,13 @@ def down(
 
 def _refuse_foreign(found: list[Cluster]) -> None:
     """Refuse to end clusters without our tag: somebody else may need them."""
-    from emr.aws.observed import RUN
     from emr.errors import RequestRefused
+    from emr.request.tags import RUN_TAG
 
-    foreign = [cluster.id for cluster in found if RUN not in cluster.tags]
+    foreign = [cluster.id for cluster in found if RUN_TAG not in cluster.tags]
     if foreign:
         raise RequestRefused(
-            f"{', '.join(foreign)}: not made by emr, without the tag {RUN}; nothing was ended",
+            f"{', '.join(foreign)}: not made by emr, without the tag {RUN_TAG}; nothing was ended",
             fix="pass --foreign, if it is yours to end",
         )
 
@@ -176,10 +176,10 @@ def reap(
 def _tags(said: list[str] | None, owner: str, *, all_owners: bool) -> dict[str, str]:
     """The tags that a cluster must have to be reaped."""
     from emr.aws.launch import owner_tag
-    from emr.aws.observed import OWNER
+    from emr.request.tags import OWNER_TAG
     from sparkml.errors import ConfigError
 
-    tags = {} if all_owners else {OWNER: owner_tag(owner)}
+    tags = {} if all_owners else {OWNER_TAG: owner_tag(owner)}
     for one in said or ():
         name, equals, value = one.partition("=")
         if not name or not equals:

@@ -65,7 +65,8 @@ def _from_results(text: str, path: Path, *, option: str) -> Rate:
     model, _, contender = value.partition(":")
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
-        runs, rows, machine = results["seconds"], results["rows"], results["machine"]
+        runs, rows = results["seconds"], results["rows"]
+        machine = f"{results['machine']['cores']} cores {results['machine']['cpu']}"
     except (OSError, ValueError, KeyError, TypeError) as error:
         fix = "name the file that `make bench` writes"
         raise ConfigError(f"no results to read: {error!r}", where=str(path), fix=fix) from None
@@ -73,7 +74,7 @@ def _from_results(text: str, path: Path, *, option: str) -> Rate:
         if name not in known:
             raise ConfigError(f"no '{name}' in it", where=str(path), fix=did_you_mean(name, known))
     seconds = runs[model][contender]
-    where = f"{path}: {model}, {contender}, on {machine['cores']} cores {machine['cpu']}"
+    where = f"{path}: {model}, {contender}, on {machine}"
     return Rate(
         rows_per_s=rows / statistics.median(seconds),
         slowest_rows_per_s=rows / max(seconds),

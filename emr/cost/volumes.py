@@ -27,7 +27,9 @@ _DEFAULTS = {
 }
 """Size → volumes and GiB each ("Default Amazon EBS storage for instances")."""
 
-_LOCAL_DISKS = re.compile(r"^([a-z]+\d+[a-z]*d[a-z]*|(g|gr)[5-9][a-z]*|i\d.*|d[23].*|p[345].*)\.")
+_LOCAL_DISKS = re.compile(
+    r"^([a-z]+\d+[a-z]*d[a-z]*|(g|gr)[5-9][a-z]*|i(s|m)?\d.*|d[23].*|p[45].*)\."
+)
 
 _GP3_IOPS, _GP3_MIB_S = 3_000, 125
 """What a gp3 volume has without extra pay ("Amazon EBS General Purpose SSD volumes")."""

@@ -61,7 +61,7 @@ class Kubernetes:
                 where="--k8s",
                 fix="write k8s://https://HOST:PORT, as `kubectl cluster-info` tells it",
             )
-        check_spec(spec)
+        check_spec(spec, nodes=False)
         conf = {
             "spark.kubernetes.container.image": self.image,
             "spark.kubernetes.namespace": self.namespace,

@@ -116,7 +116,7 @@ def send(
         ConfigError, PackageError, RequestRefused: the run is wrong; nothing was started.
         AwsRefused, AwsUnreachable: AWS says no, or does not answer.
     """
-    check_spec(spec)
+    check_spec(spec, nodes=False)
     door.fits(aws, spec)
     package, _ = packaged(aws, run, spec, cache=cache, allow_local=allow_local, report=report)
     door.request(run, spec, package)  # what is wrong with it is told before AWS is asked

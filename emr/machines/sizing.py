@@ -8,8 +8,9 @@ type's memory on older types, 61/64 of it on newer ones and 15/16 on g6; this co
 all, so that no executor is ever too big, and at most 6 % of a node stays unused.
 
 YARN counts memory only, unless it is told to count processors too, which GPUs need. It is told so
-as well where memory alone would let it start more tasks on a node than the node has processors:
-where core and task nodes differ, and the smallest gave the executor its size.
+as well where memory alone would let it crowd a node with tasks: where nodes differ, and the
+smallest gave the executor its size. It is not for the one executor more that fits where the driver
+is not: counting would cost an executor where the driver is.
 
 A container is split between the JVM's heap and the overhead, and Spark's own split (10 %, EMR's
 18.75 % overhead) is wrong here: the JVM reads Parquet and hands batches over, while the model, its
@@ -43,6 +44,8 @@ WORKER_GPU_MIB = 2_048
 """What a Python worker needs of a GPU at least: CUDA's own half a GiB, a model, a batch."""
 MIN_HEAP_MIB = 1_024
 MIN_CONTAINER_MIB = 2_048
+CROWDED = 1.25
+"""Tasks at once for each processor of a node that are borne at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class Sizing:
     """An executor, and how many of them a node holds beside the driver."""
 
     executors_per_node: int
+    """On a node of the smallest type, by memory."""
     executor_cores: int
     executor_memory_mib: int
     """The JVM's heap."""
@@ -161,9 +165,9 @@ def sizing_of_spec(spec: ClusterSpec) -> Sizing:
     """The executor that fits every core and task node of the cluster.
 
     Spark asks for executors of one size. A node with less would get none, so the type with the
-    smallest container decides, and the fewest cores. On a node with more memory for each processor
-    YARN would start too many of these: then it counts processors, of which the driver takes one,
-    and an executor still fits beside it on the smallest node.
+    smallest container decides, and the fewest cores. Where YARN would start far too many of these
+    on a larger node, it counts processors, of which the driver takes one, and an executor still
+    fits beside it on the smallest node.
 
     Raises:
         ConfigError: a type that is not known, has no GPU where one is needed, or is too small.
@@ -173,7 +177,8 @@ def sizing_of_spec(spec: ClusterSpec) -> Sizing:
     smallest = min(sizings, key=lambda sizing: sizing.container_mib)
     cores = min(sizing.executor_cores for sizing in sizings)
     crowded = any(
-        most_yarn_memory_mib(one) // smallest.container_mib * cores > one.vcpu for one in instances
+        most_yarn_memory_mib(one) // smallest.container_mib * cores > CROWDED * one.vcpu
+        for one in instances
     )
     if crowded:
         cores = min(cores, max(1, min(one.vcpu for one in instances) - 1))

@@ -36,14 +36,18 @@ if TYPE_CHECKING:
     from sparkml.config.file import Problem
 
 
-def check_spec(spec: ClusterSpec) -> None:
+def check_spec(spec: ClusterSpec, *, nodes: bool = True) -> None:
     """Refuse a spec that breaks a limit of EMR's or a rule of ours. Reads no network.
+
+    Args:
+        spec: a cluster.
+        nodes: whether its executors are to fit its nodes; a run elsewhere takes neither.
 
     Raises:
         ConfigError: it does; `problems` holds every one.
         SecretInRequest: a value looks like a secret: the spec is stored, for others to read.
     """
-    _raise(list(_problems(spec)), spec.name)
+    _raise([*_problems(spec), *(_fit_problems(spec) if nodes else ())], spec.name)
     refuse_secrets(spec.model_dump(mode="json", exclude_defaults=True), where=spec.name)
 
 
@@ -98,8 +102,12 @@ def _problems(spec: ClusterSpec) -> Iterator[Problem]:
     yield from _bootstrap_problems(spec)
     yield from override_problems(spec.overrides)
     yield from spark_conf_problems(spec.spark_conf, "spark_conf")
-    wrong = list(configuration_problems(spec))
-    yield from wrong or fit_problems(spec)
+    yield from configuration_problems(spec)
+
+
+def _fit_problems(spec: ClusterSpec) -> Iterator[Problem]:
+    if not any(configuration_problems(spec)):
+        yield from fit_problems(spec)
 
 
 def _release_problems(spec: ClusterSpec) -> Iterator[Problem]:

@@ -29,8 +29,9 @@ _GPUS = "spark.executor.resource.gpu.amount"
 def fit_problems(spec: ClusterSpec, run_conf: Mapping[str, str] | None = None) -> Iterator[Problem]:
     """Each problem as what, where and the fix.
 
-    Counted with the most that EMR may give away, so that nothing which would run is refused, and
-    with the role of nodes that has the most room, at its smallest type.
+    Counted with the most that EMR may give away, or what the spec's own `yarn-site` does, so that
+    nothing which would run is refused; and with the role of nodes that has the most room, at its
+    smallest type.
 
     Args:
         spec: a cluster whose `configurations` have the form of EMR's.
@@ -40,8 +41,9 @@ def fit_problems(spec: ClusterSpec, run_conf: Mapping[str, str] | None = None) -
         made = configurations_of(spec)
     except ConfigError:  # told as the type's problem
         return
-    defaults = next(one for one in made if one["Classification"] == "spark-defaults")
-    conf = {**defaults["Properties"], **spec.spark_conf, **(run_conf or {})}
+    properties = {one["Classification"]: one.get("Properties", {}) for one in made}
+    conf = {**properties["spark-defaults"], **spec.spark_conf, **(run_conf or {})}
+    given = {key: str(text) for key, text in properties.get("yarn-site", {}).items()}
     sizes = {key: text for key, text in conf.items() if key in _all(_MEMORY)}
     counts = {key: text for key, text in conf.items() if key in {*_CORES.values(), _GPUS}}
     wrong = [
@@ -51,8 +53,10 @@ def fit_problems(spec: ClusterSpec, run_conf: Mapping[str, str] | None = None) -
     if wrong:
         yield from ((f"{shown(text)} is no amount", key, fix) for key, text, fix in wrong)
         return
-    yield from _memory_problems(spec, {key: _mib(text) or 0 for key, text in sizes.items()})
-    yield from _count_problems(spec, {key: int(text) for key, text in counts.items()})
+    memory = _given(given, "memory-mb") or _room(spec, most_yarn_memory_mib)
+    yield from _memory_problems(memory, {key: _mib(text) or 0 for key, text in sizes.items()})
+    processors = _given(given, "cpu-vcores") or _room(spec, lambda node: node.vcpu)
+    yield from _count_problems(spec, processors, {key: int(text) for key, text in counts.items()})
 
 
 _MEMORY = {
@@ -71,8 +75,13 @@ def _all(keys: Mapping[str, tuple[str, ...]]) -> set[str]:
     return {key for several in keys.values() for key in several}
 
 
-def _memory_problems(spec: ClusterSpec, asked_mib: Mapping[str, int]) -> Iterator[Problem]:
-    most = _room(spec, most_yarn_memory_mib)
+def _given(yarn_site: Mapping[str, str], resource: str) -> int:
+    """What the spec itself lets YARN give away on a node; 0 where it does not say."""
+    text = yarn_site.get(f"yarn.nodemanager.resource.{resource}", "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _memory_problems(most: int, asked_mib: Mapping[str, int]) -> Iterator[Problem]:
     for who, keys in _MEMORY.items():
         mib = sum(asked_mib.get(key, 0) for key in keys)
         if mib > most:
@@ -80,8 +89,9 @@ def _memory_problems(spec: ClusterSpec, asked_mib: Mapping[str, int]) -> Iterato
             yield what, keys[0], f"lower it or {keys[1]}, or choose larger types"
 
 
-def _count_problems(spec: ClusterSpec, asked: Mapping[str, int]) -> Iterator[Problem]:
-    processors = _room(spec, lambda node: node.vcpu)
+def _count_problems(
+    spec: ClusterSpec, processors: int, asked: Mapping[str, int]
+) -> Iterator[Problem]:
     for who, key in _CORES.items():
         if asked.get(key, 0) > processors:
             what = f"the {who} takes {asked[key]} cores, and a node has {processors}"

@@ -17,6 +17,8 @@ from emr.errors import SecretInRequest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_END = r"""\s/?#,;"'<>)\]}|&"""
+"""What ends an address's host or port, in a list or in JSON as well."""
 _SHAPES = {
     "an AWS access key": r"(?<![A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Z0-9])",
     "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY",
@@ -31,8 +33,12 @@ _SHAPES = {
     "a JSON Web Token": r"(?<!\w)eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.",
     "a bearer token": r"(?<!\w)[Bb]earer\s+\S{16}",
     # After a colon stands a password, which may hold a slash, or a port, which does not end in `@`.
-    "a password in an address": r"://[^/?#@\s:]*:(?!\d{1,5}(?:[/?#,;]|$)|\0+@)[^@\s]+@",
-    "a token in an address": r"https?://(?!git@|\0+@)[^/?#@\s:]+@",
+    # The colons of an IPv6 address stand in brackets.
+    "a password in an address": (
+        rf"://(?!\[[^\]@\s]*\])[^{_END}@:]*:(?!\d{{1,5}}(?:[{_END}\\]|$)|\0+@)[^@\s]+@"
+    ),
+    # What is shorter is the name of a user or an organisation.
+    "a token in an address": rf"https?://[^{_END}@:]{{16,}}@",
 }
 _SHAPE = {what: re.compile(pattern) for what, pattern in _SHAPES.items()}
 _SECRET_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9/+]{40}")
@@ -61,6 +67,8 @@ _SAYS_NOTHING = frozenset({"value", "values", "string", "text", "plain", "raw", 
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{.*?\}")
 _POINTER = re.compile(r"\0+|arn:aws[\w-]*:(?:secretsmanager|ssm|kms|iam):\S+|EMR\.secret@\S+")
 """What points at a secret and is none: a placeholder (here NUL), an ARN, EMR's reference."""
+_KMS_KEY = re.compile(r"(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|alias/.+)")
+"""A KMS key's id or alias: S3A's `encryption.key` names the key, or is one (SSE-C)."""
 _PLACE = re.compile(r"(?:s3[an]?://|/|\.\.?/).*|<[\w|/-]+>", re.DOTALL)
 """A file that holds a token, or a tokenizer's `<pad>`. A password may begin like a path."""
 _TYPE = re.compile(
@@ -168,6 +176,8 @@ def _is_secret(name: str, value: str) -> bool:
     if not named or not value or _TYPE.fullmatch(value) or value.startswith("--"):
         return False
     if _POINTER.fullmatch(_marked(value)):
+        return False
+    if words[-2:] == ["encryption", "key"] and _KMS_KEY.fullmatch(value):
         return False
     return words[-1] in _PASSWORDS or not (_PLACE.fullmatch(value) or _HARMLESS.fullmatch(value))
 

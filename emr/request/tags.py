@@ -10,7 +10,7 @@ OWNER_TAG = "sparkml:owner"
 UNTIL_TAG = "sparkml:until"
 """When `emr reap` may end it."""
 KEY_TAG = "sparkml:key"
-"""The run that it was made for."""
+"""The run that it was made for: the run's key, the same for every `--again`."""
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
 """The tag without which AmazonEMRServicePolicy_v2 lets EMR touch nothing."""
 

@@ -38,10 +38,10 @@ class Machine(Section):
     """What an instance type has, where `emr` does not know the type."""
 
     vcpu: Annotated[int, Field(ge=1)]
-    memory_gib: Annotated[float, Field(gt=0)]
+    memory_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     arch: Literal["x86_64", "arm64"]
     gpus: Count = 0
-    gpu_memory_gib: Annotated[float, Field(ge=0)] = 0.0
+    gpu_memory_gib: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Of each GPU."""
 
     @model_validator(mode="after")

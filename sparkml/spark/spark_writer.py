@@ -13,7 +13,13 @@ from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import ArrayType, MapType, StructType
 
 from sparkml.config import CsvSink, DeltaSink, TableSink
-from sparkml.errors import SinkNotWritable, SinkSchemaError, UnsupportedTable, did_you_mean
+from sparkml.errors import (
+    SinkError,
+    SinkNotWritable,
+    SinkSchemaError,
+    UnsupportedTable,
+    did_you_mean,
+)
 from sparkml.files import open_address, scheme_of
 from sparkml.spark.delta.log import DeltaTransaction
 from sparkml.spark.delta.partition import predicate
@@ -99,11 +105,21 @@ class SparkWriter:
 
         None where nothing was written: another run with the same key has ended since `done` was
         asked, and Delta skipped this one.
+
+        Raises:
+            SinkError: the rows are written, and Spark does not tell how many.
         """
         observation = Observation(f"sparkml-{uuid.uuid4().hex[:8]}")
         named = [count.alias(name) for name, count in counts.items()]
         self._save(rows.observe(observation, *named))
-        return _arrived(observation)
+        found = _arrived(observation)
+        if found is None and not getattr(self._sink, "run_key", None):
+            raise SinkError(
+                f"the rows are written, and Spark has not told their number in {OBSERVED_S:.0f} s",
+                where=self.name,
+                fix="count them there; a run again would write them again",
+            )
+        return found
 
     def _save(self, rows: DataFrame) -> None:
         sink = self._sink

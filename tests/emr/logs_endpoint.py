@@ -7,7 +7,6 @@ every stream's last event at once, as AWS does not. Each request and answer is c
 from __future__ import annotations
 
 import json
-import math
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,7 +73,8 @@ class LogsEndpoint:
         )
         if newest_first:
             assert asked["descending"] is True
-            found.sort(key=lambda one: math.inf if one.last_s is None else one.last_s, reverse=True)
+            # AWS does not say where it puts a stream whose time it does not know yet.
+            found.sort(key=lambda one: one.last_s or 0.0, reverse=True)
         start = int(asked.get("nextToken", 0))
         end = start + STREAMS_A_PAGE
         more = {"nextToken": str(end)} if end < len(found) else {}

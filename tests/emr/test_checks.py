@@ -3,12 +3,12 @@
 import boto3
 import pytest
 
-from emr.aws.observed import KEY, OWNER, SPEC, UNTIL
 from emr.errors import RequestRefused
 from emr.job_run import JobRun
 from emr.request.capacity import most_nodes
 from emr.request.checks import check_run, check_spec
 from emr.request.cluster import cluster_request
+from emr.request.tags import KEY_TAG, OWNER_TAG, SPEC_TAG, UNTIL_TAG
 from sparkml.errors import ConfigError
 from tests.emr.golden import SPECS, shipped
 from tests.emr.rich_cluster import ROLE, plain, rich
@@ -212,7 +212,7 @@ def test_every_region_where_emr_is_may_be_named():
 def test_all_tags_that_a_cluster_may_get_fit():
     """Ours beside as many of the spec's as it takes: AWS allows fifty."""
     spec = plain(tags={f"t{i}": "x" for i in range(44)})
-    ours = {SPEC: "s", OWNER: "me", UNTIL: "tomorrow", KEY: "0123456789ab"}
+    ours = {SPEC_TAG: "s", OWNER_TAG: "me", UNTIL_TAG: "tomorrow", KEY_TAG: "0123456789ab"}
     request = cluster_request(spec, run_id="r", transient=False, extra_tags=ours)
     assert 50 == len(request["Tags"])
     with pytest.raises(RequestRefused, match="51 tags, 50 are allowed"):

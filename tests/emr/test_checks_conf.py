@@ -100,3 +100,21 @@ def test_what_may_run_is_not_refused():
     either = {"types": ["m7g.16xlarge", "m7g.xlarge"], "on_demand": 1}
     fleets = plain(layout="fleets", spark_conf={"spark.executor.memory": "64g"}, task=[either])
     assert "YARN has 12,288 on a node" in told(fleets)
+
+
+def test_what_the_spec_itself_lets_yarn_give_decides():
+    """Where `yarn-site` says more than EMR would give, larger executors run."""
+    conf = {"spark.executor.memory": "13g", "spark.executor.cores": "8"}
+    given = {"memory-mb": "24576", "cpu-vcores": "8"}
+    yarn = {f"yarn.nodemanager.resource.{key}": text for key, text in given.items()}
+    site = [{"Classification": "yarn-site", "Properties": yarn}]
+    check_spec(plain(spark_conf=conf, configurations=site))
+    assert "YARN has 24,576" in told(
+        plain(spark_conf={**conf, "spark.executor.memory": "23g"}, configurations=site)
+    )
+
+
+def test_a_run_elsewhere_takes_none_of_the_nodes():
+    """EMR Serverless and the others have machines of their own."""
+    spec = plain(spark_conf={"spark.executor.memory": "64g"})
+    check_spec(spec, nodes=False)

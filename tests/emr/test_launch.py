@@ -5,11 +5,11 @@ from __future__ import annotations
 import boto3
 import pytest
 
-from emr.aws.client import connect
+from emr.aws.client import connect, throttled
 from emr.aws.clusters import end, find, run_job_flow
 from emr.aws.launch import launch
-from emr.aws.observed import OWNER, RUN, SPEC
 from emr.aws.pace import Pace
+from emr.aws.sent_once import SENDS
 from emr.aws.steps_sent import add_step
 from emr.aws.stored_spec import spec_of, spec_text
 from emr.aws.waiting import describe
@@ -20,6 +20,7 @@ from emr.errors import (
     PackageDamaged,
 )
 from emr.package.stored import split
+from emr.request.tags import OWNER_TAG, RUN_TAG, SPEC_TAG
 from sparkml.errors import ConfigError
 from tests.emr.driver import Driver
 from tests.emr.endpoint import Fault
@@ -41,8 +42,8 @@ class TestLaunch:
         world = here()
         cluster = world.launch(owner="tester").cluster_id
         tags = describe(world.aws, cluster).tags
-        assert ("one", "tester") == (tags[RUN], tags[OWNER])
-        assert tags[SPEC].startswith(f"s3://{world.bucket}/sparkml/specs/")
+        assert ("one", "tester") == (tags[RUN_TAG], tags[OWNER_TAG])
+        assert tags[SPEC_TAG].startswith(f"s3://{world.bucket}/sparkml/specs/")
         assert world.spec == spec_of(world.aws, cluster)
         world.launch(run_id="two")
         asked = world.endpoint.requests.count("CreateSecurityConfiguration")
@@ -79,7 +80,7 @@ class TestLaunch:
         """A submit takes roles and scripts from it: its name holds its hash, and must."""
         world = here()
         cluster = world.launch().cluster_id
-        uri = describe(world.aws, cluster).tags[SPEC]
+        uri = describe(world.aws, cluster).tags[SPEC_TAG]
         bucket, key = split(uri)
         boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"name: evil\n")
         with pytest.raises(PackageDamaged, match=r"not the spec.*--spec FILE") as raised:
@@ -95,10 +96,13 @@ class TestLaunch:
         assert any("no answer" in text for text in world.said)
 
     def test_an_answer_that_never_comes_is_out_of_reach_and_makes_none(self, here):
-        world = here(Fault(kind="throttling", operation="RunJobFlow", times=99))
+        """Nothing was made, so the next client need not wait for this one."""
+        world = here(Fault(kind="throttling", operation="RunJobFlow", times=SENDS))
         with pytest.raises(AwsUnreachable, match="Rate exceeded"):
             world.launch()
         assert 0 == world.made()
+        world.launch()
+        assert not any("waiting for that" in text for text in world.said)
 
     def test_a_price_above_the_limit_is_refused_before_any_call(self, here):
         world = here()
@@ -118,7 +122,7 @@ class TestLaunch:
     def test_a_cluster_of_somebody_else_is_none_of_ours(self, here):
         world = here()
         theirs = world.aws.emr.run_job_flow(**small_cluster())["JobFlowId"]
-        assert None is find(world.aws, tag=RUN, value="one")
+        assert None is find(world.aws, tag=RUN_TAG, value="one")
         with pytest.raises(NotFound, match=r"no tag sparkml:spec.*--spec FILE"):
             spec_of(world.aws, theirs)
 
@@ -131,8 +135,8 @@ class TestLaunch:
 class TestExactlyOnce:
     def test_a_cluster_of_another_run_is_not_taken_for_the_lost_one(self, here):
         world = here(Fault(kind="internal-error", operation="RunJobFlow"))
-        tags = [{"Key": RUN, "Value": "mine"}]
-        other = small_cluster(Tags=[{"Key": RUN, "Value": "other"}])
+        tags = [{"Key": RUN_TAG, "Value": "mine"}]
+        other = small_cluster(Tags=[{"Key": RUN_TAG, "Value": "other"}])
         world.endpoint.faults.add(Fault(kind="internal-error", operation="RunJobFlow"))
         options = {"pace": QUICK, "report": world.said.append}
         theirs = run_job_flow(world.aws, other, run_id="other", **options)
@@ -159,6 +163,24 @@ class TestExactlyOnce:
         options = {"renew": expire, "pace": Pace(poll_s=0.02), "report": world.said.append}
         with pytest.raises(AwsUnreachable, match=r"had no answer, and then: .*expired"):
             run_job_flow(world.aws, small_cluster(), run_id="mine", **options)
+
+    def test_a_claim_that_cannot_be_renewed_leaves_what_a_lost_answer_made_in_doubt(self, here):
+        """S3 turned the renewing away, not EMR the request: the claim is not to be closed."""
+        world = here(
+            Fault(kind="lost-reply", operation="RunJobFlow"),
+            Fault(kind="stale-lists", operation="ListClusters", after_s=60, times=999),
+        )
+        renewals = []
+
+        def renew():
+            renewals.append("asked")
+            if len(renewals) == 2:
+                raise AwsUnreachable("Please reduce your request rate. (SlowDown)")
+
+        options = {"renew": renew, "pace": Pace(poll_s=0.02), "report": world.said.append}
+        with pytest.raises(AwsUnreachable, match=r"had no answer, and then: .*SlowDown") as raised:
+            run_job_flow(world.aws, small_cluster(), run_id="mine", **options)
+        assert not throttled(raised.value)
 
     def test_a_refused_step_is_not_tried_again(self, here):
         world = here(Fault(kind="access-denied", operation="AddJobFlowSteps"))

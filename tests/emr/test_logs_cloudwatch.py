@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from emr.aws.client import connect
-from emr.aws.logs.cloudwatch import QUIET_LOOKS, CloudWatchLogs
+from emr.aws.logs.cloudwatch import QUIET_LOOKS, WHOLE_EVERY, CloudWatchLogs
 from emr.aws.logs.following import follow
 from emr.aws.logs.pieces import S3Logs
 from emr.aws.logs.place import logs_of
@@ -88,26 +88,72 @@ OURS = Stream(name=f"{STEP}/stdout", last_s=MADE_S + 60, pages=(("scored",),))
 EMPTY = Stream(name="s-NEW/stdout", last_s=None)
 
 
+def told(logs, step, looks=1):
+    """What so many looks bring."""
+    return [piece.text for _ in range(looks) for piece in logs.read(step)]
+
+
 def test_of_a_shared_group_only_the_newest_streams_are_listed(group):
-    """Down to the first that was last written before the step was made; two streams a page."""
+    """Once ours is known: to the first that was last written before the step was made."""
     endpoint, logs = group(*OTHERS, OURS, EMPTY)
-    assert ["scored\n"] == [piece.text for piece in logs.read(a_step())]
-    assert 2 == endpoint.asked("DescribeLogStreams")
+    assert ["scored\n"] == told(logs, a_step())
+    whole = endpoint.asked("DescribeLogStreams")
+    assert [] == told(logs, a_step())
+    two_a_page = (len(OTHERS) + 2) // 2
+    assert (two_a_page, 1) == (whole, endpoint.asked("DescribeLogStreams") - whole)
 
 
-def test_a_stream_whose_time_comes_late_is_found_before_the_end(group):
-    """AWS tells the last event's time when it pleases: the last look lists the whole group."""
-    late = replace(OURS, last_s=MADE_S - 3_600)
-    _, logs = group(*OTHERS, late)
-    step, found = a_step("COMPLETED"), []
-    for _ in range(QUIET_LOOKS):
-        assert not logs.settled(step)
-        found += logs.read(step)
-    assert ["scored\n"] == [piece.text for piece in found]
-    for _ in range(QUIET_LOOKS):
-        assert not logs.settled(step)
-        logs.read(step)
-    assert logs.settled(step)
+def test_a_step_that_waits_its_turn_does_not_have_the_whole_group_listed(group):
+    endpoint, logs = group(*OTHERS, EMPTY)
+    told(logs, replace(a_step(), started=None))
+    whole = endpoint.asked("DescribeLogStreams")
+    told(logs, replace(a_step(), started=None), looks=WHOLE_EVERY - 1)
+    assert whole + WHOLE_EVERY - 1 == endpoint.asked("DescribeLogStreams")
+
+
+UNTOLD = {"none": None, "late": MADE_S - 3_600}
+"""AWS tells the last event's time when it pleases; a running step's stream has none at first."""
+
+
+@pytest.mark.parametrize("last_s", UNTOLD.values(), ids=UNTOLD)
+@pytest.mark.parametrize("state", ["RUNNING", "COMPLETED"])
+def test_a_stream_whose_time_is_not_told_is_found_at_the_first_look(group, state, last_s):
+    """`emr logs` without --follow looks once."""
+    _, logs = group(*OTHERS, replace(OURS, last_s=last_s))
+    assert ["scored\n"] == told(logs, a_step(state))
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "COMPLETED"])
+def test_a_drivers_stream_whose_time_is_not_told_is_found_after_the_steps_own(group, state):
+    endpoint, logs = group(*OTHERS, OURS)
+    running = replace(a_step(), applications=(APPLICATION,))
+    assert ["scored\n"] == told(logs, running)
+    endpoint.streams += (Stream(name=f"{APPLICATION}/stderr", pages=(("driver",),)),)
+    assert ["driver\n"] == told(logs, replace(running, state=state))
+
+
+def test_a_second_stream_whose_time_is_not_told_is_found_while_the_step_runs(group):
+    """One look in so many lists the whole group."""
+    endpoint, logs = group(*OTHERS, OURS)
+    told(logs, a_step())
+    endpoint.streams += (Stream(name=f"{STEP}/stderr", pages=(("warned",),)),)
+    assert ["warned\n"] == told(logs, a_step(), looks=WHOLE_EVERY)
+
+
+def test_a_stream_that_is_known_is_read_whatever_the_list_tells(group):
+    endpoint, logs = group(*OTHERS, replace(OURS, last_s=None))
+    told(logs, a_step())
+    endpoint.streams = (*OTHERS, replace(OURS, last_s=None, pages=(("scored",), ("more",))))
+    assert ["more\n"] == told(logs, a_step())
+
+
+def test_an_ended_step_is_settled_after_so_many_looks_without_anything_new(group):
+    _, logs = group(*OTHERS, OURS)
+    settled = []
+    for _ in range(1 + QUIET_LOOKS):
+        told(logs, a_step("COMPLETED"))
+        settled.append(logs.settled(a_step("COMPLETED")))
+    assert [False] * QUIET_LOOKS + [True] == settled
 
 
 def test_a_prefix_is_asked_for_without_an_order(group):

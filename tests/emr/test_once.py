@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,8 +17,9 @@ from emr.aws.claims import claim_uri, once
 from emr.aws.pace import Pace
 from emr.aws.sending import Sending
 from emr.aws.steps_sent import steps_of
+from emr.aws.store import MOST_BYTES
 from emr.aws.waiting import describe
-from emr.errors import AwsRefused, AwsUnreachable
+from emr.errors import AwsRefused, AwsUnreachable, PackageDamaged
 from emr.package.stored import split
 from tests.emr.driver import Driver
 from tests.emr.endpoint import Fault
@@ -173,21 +175,38 @@ class TestClaim:
         assert "j-2" == self.asked(world, "j-2")
         assert time.monotonic() - began < IMPATIENT.claim_s / 2
 
-    @pytest.mark.parametrize("sent", [True, False], ids=["sent", "not-sent"])
-    def test_without_an_answer_the_next_client_waits_if_anything_was_sent(self, here, sent):
-        """What was sent may show late, so nobody may take "nothing made" for certain."""
+    @pytest.mark.parametrize(
+        ("sent", "said", "waits"),
+        [
+            (True, "no answer", True),
+            (False, "no answer", False),
+            (True, "Rate exceeded (ThrottlingException)", False),
+        ],
+        ids=["sent", "not-sent", "throttled"],
+    )
+    def test_without_an_answer_the_next_client_waits_if_anything_may_be_made(
+        self, here, sent, said, waits
+    ):
+        """What was sent may show late; what AWS turned away made nothing."""
         world = here()
 
         def lost(renew):
             if sent:
                 renew()
-            raise AwsUnreachable("no answer")
+            raise AwsUnreachable(said)
 
-        with pytest.raises(AwsUnreachable, match="no answer"):
+        with pytest.raises(AwsUnreachable, match=re.escape(said)):
             self.asked(world, "", make=lost)
         began = time.monotonic()
         assert "j-2" == self.asked(world, "j-2")
-        assert sent == (time.monotonic() - began > IMPATIENT.claim_s / 2)
+        assert waits == (time.monotonic() - began > IMPATIENT.claim_s / 2)
+
+    def test_what_is_too_large_for_a_claim_is_not_read_whole_nor_taken_over(self, here):
+        world = here()
+        bucket, key = split(claim_uri(world.spec.artifacts, "us-east-1", "x"))
+        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=bytes(MOST_BYTES + 1))
+        with pytest.raises(PackageDamaged, match="larger than 16 MiB"):
+            self.asked(world, "j-1")
 
     def test_the_claim_is_encrypted_with_the_specs_key(self, here):
         world, key = here(), "arn:aws:kms:us-east-1:123456789012:key/0123"

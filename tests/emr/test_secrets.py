@@ -47,7 +47,14 @@ SECRET_ARGS = [
     "DB_PASSWORD_2=hunter2",
     "fs.s3a.encryption.key=hunter2",
     "postgres://me:hunter/2@db.example.org/wine",
-    "https://hunter2@git.example.org/wine.git",
+    "https://hunter2" + "x" * 9 + "@git.example.org/wine.git",
+    "https://me:hunter2@git.example.org/wine.git",
+    "ldap://CORP\\me:hunter2@ldap.example.org",
+    "http://me:12345@[::1]:5000/",
+    "http://me:123-hunter2@example.org/",
+    "http://[me:hunter2@example.org/",
+    "fs.s3a.encryption.key=YWxpYXMvd2luZQ==abcdef",
+    "fs.s3a.secret.key=0f8fad5b-d9cb-469f-a165-70867728950e",
     "Authorization: Bearer hunter2" + "x" * 12,
 ]
 
@@ -90,6 +97,16 @@ FINE_ARGS = [
     "git+https://git@git.example.org/wine.git",
     "abfss://container@account.dfs.core.windows.net/wine",
     "token_pattern=\\w+",
+    "fs.s3a.encryption.key=0f8fad5b-d9cb-469f-a165-70867728950e",
+    "spark.hadoop.fs.s3a.bucket.wine.encryption.key=mrk-" + "0f" * 16,
+    "fs.s3a.encryption.key=alias/wine",
+    '{"uri":"http://mlflow:5000","model":"models:/wine@champion"}',
+    '{"uri":"http://mlflow","model":"models:/wine@champion"}',
+    r"{\"uri\":\"http://mlflow:5000\",\"model\":\"models:/wine@champion\"}",
+    "(http://mlflow:5000),(models:/wine@champion)",
+    '["http://mlflow.example.org","wine@champion"]',
+    "http://[::1]:5000/x@y",
+    "https://me@dev.azure.com/me/wine/_git/wine",
 ]
 
 

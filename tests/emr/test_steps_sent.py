@@ -8,10 +8,10 @@ import boto3
 import pytest
 
 from emr.aws.client import connect
-from emr.aws.observed import RUN
 from emr.aws.pace import Pace
 from emr.aws.reap import reap
 from emr.aws.steps_sent import add_step, steps_of
+from emr.request.tags import RUN_TAG
 from tests.emr.endpoint import Fault, Settings
 from tests.emr.small_cluster import shell, small_cluster, until, until_step
 
@@ -27,7 +27,7 @@ def endpoint(emr_endpoint):
 def cluster(endpoint):
     """A cluster of ours, ready for steps."""
     client = boto3.client("emr")
-    made = client.run_job_flow(**small_cluster(Tags=[{"Key": RUN, "Value": "x"}]))["JobFlowId"]
+    made = client.run_job_flow(**small_cluster(Tags=[{"Key": RUN_TAG, "Value": "x"}]))["JobFlowId"]
     until(client, made, "WAITING")
     return made
 

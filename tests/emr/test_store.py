@@ -51,6 +51,14 @@ def test_what_is_larger_than_any_file_of_ours_is_not_read_whole(uri):
         fetch(connect("us-east-1"), uri)
 
 
+def test_a_script_larger_than_that_is_stored_once_too(uri):
+    """Whoever stores it holds it already: what is there may be as large."""
+    aws, script = connect("us-east-1"), bytes(MOST_BYTES + 1)
+    assert [True, False] == [store(aws, uri, script), store(aws, uri, script)]
+    with pytest.raises(PackageDamaged, match="larger than 16 MiB"):
+        store(aws, uri, b"echo 1")
+
+
 def test_it_is_written_only_while_the_condition_holds(uri):
     aws = connect("us-east-1")
     first = put_if(aws, uri, b"1", IfNoneMatch="*")

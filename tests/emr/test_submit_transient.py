@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from emr.aws.observed import RUN, UNTIL
 from emr.aws.steps_sent import steps_of
 from emr.aws.submit import finish
 from emr.aws.waiting import describe
@@ -17,6 +16,7 @@ from emr.errors import (
     StepInterrupted,
     ValidationFailed,
 )
+from emr.request.tags import RUN_TAG, UNTIL_TAG
 from tests.emr.driver import Driver
 from tests.emr.endpoint import Fault
 from tests.emr.small_cluster import shell, until, until_step
@@ -38,7 +38,7 @@ class TestTransient:
         sent = world.send()
         assert "scored" in world.finish(sent).said.stdout
         until(world.aws.emr, sent.cluster_id, "TERMINATED")
-        assert sent.key == describe(world.aws, sent.cluster_id).tags[RUN]
+        assert sent.key == describe(world.aws, sent.cluster_id).tags[RUN_TAG]
 
     def test_the_same_run_finds_its_cluster(self, here):
         world = here()
@@ -108,7 +108,7 @@ class TestTransient:
         world = here()
         world.driver.does(seconds=60, status=1)
         first = world.send(keep=True)
-        assert UNTIL in describe(world.aws, first.cluster_id).tags
+        assert UNTIL_TAG in describe(world.aws, first.cluster_id).tags
         second = world.send()
         assert (first.step_id, False) == (second.step_id, second.made)
         world.driver.go()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
-from sparkml.config import DeltaSink
-from sparkml.errors import CommitConflict
+from sparkml.config import DeltaSink, ParquetSink
+from sparkml.errors import CommitConflict, SinkError
 from sparkml.spark import spark_writer
 from sparkml.spark.parquet.layout import from_text, to_batch
 from sparkml.spark.parquet.writer import write_files
@@ -177,3 +177,15 @@ def test_spark_s_own_writer_says_that_another_run_with_its_key_was_first(
     assert {"rows": 5} == first.save(rows, counts)
     assert second.save(rows, counts) is None
     assert 5 == second.read().count()
+
+
+def test_counts_that_never_come_are_no_run_that_was_done(spark, tmp_path, monkeypatch):
+    """Of a sink that skips nothing: the rows are there, and nobody looked at their errors."""
+    monkeypatch.setattr(spark_writer, "_arrived", lambda _: None)
+    rows = spark.range(5)
+    sink = ParquetSink(format="parquet", path=str(tmp_path / "p"), mode="append")
+    writer = spark_writer.SparkWriter(spark, sink, rows.schema)
+
+    with pytest.raises(SinkError, match="the rows are written"):
+        writer.save(rows, {"rows": F.count(F.lit(1))})
+    assert 5 == writer.read().count()

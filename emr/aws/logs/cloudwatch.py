@@ -22,22 +22,28 @@ if TYPE_CHECKING:
 
 QUIET_LOOKS = 3
 """So many looks without anything new, after the step's end, mean that nothing more comes."""
-ORDER = {"orderBy": "LastEventTime", "descending": True}
-"""The newest first; AWS does not combine it with a prefix."""
+NEWEST_FIRST = {"orderBy": "LastEventTime", "descending": True}
+"""AWS does not combine it with a prefix, and cannot place a stream whose time it does not know."""
+WHOLE_EVERY = 15
+"""So many looks at a running step, one lists the whole group: 5 minutes."""
 
 
 @dataclass(slots=True, kw_only=True)
 class CloudWatchLogs:
     """Streams that bear the step's or its application's id. A look costs a list, a get each.
 
-    A group without a prefix is shared with others: it is listed from the newest stream to the
-    first that was last written before the step was made. AWS tells the time of a stream's last
-    event late, within an hour as a rule, so the group is listed whole before the step is settled.
+    A group without a prefix is shared with others. AWS tells the time of a stream's last event
+    late, within an hour as a rule, so the whole group is listed until each of the ids has a stream,
+    and again once the step has ended. Between the two it is listed from the newest stream to the
+    first that was last written before the step was made, and whole at every 15th look.
     """
 
     aws: Aws
     at: LogGroup
     only: Stream | None = None
+    _found: set[str] = field(default_factory=set)
+    """The streams that are known by now: one that was found is read at every look."""
+    _looks: int = 0
     _next: dict[str, str] = field(default_factory=dict)
     _ends: dict[str, str] = field(default_factory=dict)
     _untold: list[Piece] = field(default_factory=list)
@@ -75,23 +81,31 @@ class CloudWatchLogs:
         return cause_of(*self._ends.values())
 
     def _streams(self, step: Step) -> list[str]:
-        # AWS documents the prefix of a stream's name, not the rest; the ids are in it.
-        ids = "|".join(map(re.escape, (step.id, *step.applications)))
-        # As whole words: `s-1` is not in `s-10`.
-        known = re.compile(rf"(?<!\w)(?:{ids})(?!\w)")
-        return sorted(name for name in self._listed(step) if known.search(name))
+        """The step's streams, as far as AWS tells of them."""
+        ids = (step.id, *step.applications)
+        for name in self._listed(step, ids):
+            if any(_bears(name, one) for one in ids):
+                self._found.add(name)
+        return sorted(self._found)
 
-    def _listed(self, step: Step) -> Iterator[str]:
+    def _listed(self, step: Step, ids: tuple[str, ...]) -> Iterator[str]:
         """Names of the group's streams, of those that may be the step's."""
-        order: dict[str, Any] = {"logStreamNamePrefix": self.at.prefix} if self.at.prefix else ORDER
-        last_look = step.done and self._quiet == QUIET_LOOKS - 1
-        since_ms = 0.0 if last_look or not step.created else step.created.timestamp() * 1000
+        awaited = step.started is not None and any(
+            not any(_bears(name, one) for name in self._found) for one in ids
+        )
+        whole = step.done or step.created is None or awaited or self._looks % WHOLE_EVERY == 0
+        self._looks += 1
+        order: dict[str, Any] = {} if whole else NEWEST_FIRST
+        if self.at.prefix:
+            order = {"logStreamNamePrefix": self.at.prefix}
+        # No event of the step's own is older than the step.
+        since_ms = step.created.timestamp() * 1000 if step.created else 0.0
         pages = self.aws.logs.get_paginator("describe_log_streams")
         with translated():
             for page in pages.paginate(logGroupName=self.at.group, **order):
                 for stream in page["logStreams"]:
                     written_ms = stream.get("lastEventTimestamp", math.inf)
-                    if order is ORDER and written_ms < since_ms:
+                    if order is NEWEST_FIRST and written_ms < since_ms:
                         return
                     yield stream["logStreamName"]
 
@@ -117,6 +131,12 @@ class CloudWatchLogs:
             if token == before:
                 self._next[stream] = token
                 return without_start(left_out) + "".join(said)
+
+
+def _bears(stream: str, id_: str) -> bool:
+    """Whether an id is in a stream's name: AWS documents the name's prefix, not the rest of it."""
+    # As a whole word: `s-1` is not in `s-10`.
+    return re.search(rf"(?<!\w){re.escape(id_)}(?!\w)", stream) is not None
 
 
 def _kind(stream: str) -> Stream:
