@@ -193,7 +193,8 @@ def test_every_end_is_told_apart(door, states, error, place, aws_environment, mo
         monkeypatch.setenv("AWS_ENDPOINT_URL_EMR_CONTAINERS", endpoint.url)
         aws = connect("us-east-1")
         run_id = door.start(aws, door.request(a_run(), SPEC, PACKAGE))
-        options = {"timeout_s": 0.2, "pace": QUICK, "report": silent}
+        waiting_s = 0.2 if error is WaitTimeout else 60
+        options = {"timeout_s": waiting_s, "pace": QUICK, "report": silent}
         if error is None:
             seen = wait(door, aws, run_id, **options)
             assert ("done", states[-1]) == (seen.end, seen.state)

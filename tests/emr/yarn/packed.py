@@ -90,7 +90,9 @@ def make_wine(s3: S3, registered: tuple[Trained, Path]) -> Wine:
     s3.client().create_bucket(Bucket=BUCKET)
     table = trained.features.copy()
     table.insert(0, "id", range(len(table)))
-    write_deltalake(f"s3://{BUCKET}/tables/wine", table, storage_options=s3.storage_options())
+    # All S3 servers of a process hold the same buckets: another module's table may be there.
+    options = s3.storage_options()
+    write_deltalake(f"s3://{BUCKET}/tables/wine", table, mode="overwrite", storage_options=options)
     return Wine(s3=s3, trained=trained, model=str(model))
 
 
