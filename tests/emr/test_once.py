@@ -25,7 +25,7 @@ from tests.emr.driver import Driver
 from tests.emr.endpoint import Fault
 from tests.emr.submitting import Here
 
-IMPATIENT = Pace(poll_s=0.02)
+IMPATIENT = Pace(poll_s=0.05)  # a claim holds 5 s, and S3 tells its age in whole seconds
 LATE = {"kind": "stale-lists", "times": 999}
 
 

@@ -62,10 +62,10 @@ GPU = st.sampled_from(["none", "rapids", "python"])
 
 @st.composite
 def nodes(draw) -> Instance:
-    """A node as AWS may build one: four processors and 7 GiB at least, up to eight GPUs."""
+    """A node as AWS may build one: 7 GiB, and 2 for each processor, at least; up to eight GPUs."""
     vcpu = draw(st.integers(2, 448))
     gpus = draw(st.sampled_from([0, 1, 1, 2, 4, 8]))
-    memory = draw(st.integers(max(7 * 1_024, vcpu * 1_024, gpus * 8_192), 4_096 * 1_024))
+    memory = draw(st.integers(max(7 * 1_024, vcpu * 2_048, gpus * 8_192), 4_096 * 1_024))
     gpu_memory = draw(st.sampled_from([16_384, 22_888, 81_920])) if gpus else 0
     return Instance(
         type=f"x{gpus}.{vcpu}",
