@@ -9,8 +9,7 @@ from emr.machines.instances import worker_instances
 from emr.machines.releases import release_of
 from emr.machines.sizing import sizing_of_spec
 from emr.package.config import out_of_reach
-from emr.request.configurations import DELTA_JARS
-from emr.request.merge import merge_configurations
+from emr.request.configurations import DELTA_JARS, own_properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +132,7 @@ def _of_memory(spec: ClusterSpec, sizing: Sizing) -> Iterator[str]:
             f"batch. For more choose a type with more memory for each processor."
         )
     sizes = {instance.memory_mib // instance.vcpu for instance in worker_instances(spec)}
-    if len(sizes) > 1:
+    if len(sizes) > 1 and sizing.counts_processors:
         yield (
             "Core and task nodes differ in memory for each processor: executors are sized for the "
             "least. YARN counts processors there, and the others' memory beyond that stays unused."
@@ -170,7 +169,7 @@ def _of_time(spec: ClusterSpec) -> Iterator[str]:
 
 
 def _of_settings(spec: ClusterSpec) -> Iterator[str]:
-    jars = _properties(spec, "spark-defaults").get("spark.jars", "")
+    jars = own_properties(spec, "spark-defaults").get("spark.jars", "")
     if jars and not all(Path(ours).stem in jars for ours in DELTA_JARS):
         yield (
             f"spark.jars of `configurations` takes the place of Delta's jars: name {DELTA_JARS[0]} "
@@ -228,12 +227,6 @@ def _spot_nodes(spec: ClusterSpec) -> list[Nodes]:
 
 
 def _drivers_stay_on_core(spec: ClusterSpec) -> bool:
-    yarn = _properties(spec, "yarn-site")
+    yarn = own_properties(spec, "yarn-site")
     label = yarn.get("yarn.node-labels.am.default-node-label-expression")
     return (yarn.get("yarn.node-labels.enabled"), label) == ("true", "CORE")
-
-
-def _properties(spec: ClusterSpec, classification: str) -> dict[str, str]:
-    """What the spec's own `configurations` say, all together, for one classification."""
-    given = {one["Classification"]: one for one in merge_configurations(spec.configurations)}
-    return dict(given.get(classification, {}).get("Properties", {}))

@@ -47,7 +47,7 @@ def check_spec(spec: ClusterSpec, *, nodes: bool = True) -> None:
         ConfigError: it does; `problems` holds every one.
         SecretInRequest: a value looks like a secret: the spec is stored, for others to read.
     """
-    _raise([*_problems(spec), *(_fit_problems(spec) if nodes else ())], spec.name)
+    _raise(list(_problems(spec, nodes=nodes)), spec.name)
     refuse_secrets(spec.model_dump(mode="json", exclude_defaults=True), where=spec.name)
 
 
@@ -94,7 +94,7 @@ def _raise(problems: list[Problem], name: str) -> None:
         raise config_error(problems, name)
 
 
-def _problems(spec: ClusterSpec) -> Iterator[Problem]:
+def _problems(spec: ClusterSpec, *, nodes: bool) -> Iterator[Problem]:
     yield from _release_problems(spec)
     yield from node_problems(spec)
     yield from _known_types(spec)
@@ -102,11 +102,9 @@ def _problems(spec: ClusterSpec) -> Iterator[Problem]:
     yield from _bootstrap_problems(spec)
     yield from override_problems(spec.overrides)
     yield from spark_conf_problems(spec.spark_conf, "spark_conf")
-    yield from configuration_problems(spec)
-
-
-def _fit_problems(spec: ClusterSpec) -> Iterator[Problem]:
-    if not any(configuration_problems(spec)):
+    wrong = list(configuration_problems(spec))
+    yield from wrong
+    if nodes and not wrong:
         yield from fit_problems(spec)
 
 

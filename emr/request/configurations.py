@@ -46,10 +46,13 @@ DELTA_LISTS = {
 
 def delta_list(spec: ClusterSpec, key: str) -> str:
     """Delta's part of a list as this cluster has it: the spec's `configurations` may move jars."""
-    given = merge_configurations(spec.configurations)
-    own = next((one for one in given if one["Classification"] == "spark-defaults"), None)
-    found = (own or {"Properties": {}})["Properties"].get(key, DELTA_LISTS[key])
-    return str(found)
+    return str(own_properties(spec, "spark-defaults").get(key, DELTA_LISTS[key]))
+
+
+def own_properties(spec: ClusterSpec, classification: str) -> dict[str, str]:
+    """What the spec's own `configurations` say, all together, for one classification."""
+    given = {one["Classification"]: one for one in merge_configurations(spec.configurations)}
+    return dict(given.get(classification, {}).get("Properties", {}))
 
 
 def listed(*lists: str) -> str:
