@@ -10,6 +10,7 @@ import pytest
 from sparkml.errors import ModelNotFound, SinkNotWritable
 from sparkml.spark.jvm_files import fetched
 from sparkml.spark.report import write_result
+from tests.s3_environment import find_s3
 
 pytestmark = pytest.mark.spark
 
@@ -32,15 +33,7 @@ def closed(monkeypatch):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
+    find_s3(monkeypatch, f"http://127.0.0.1:{server.server_port}")
     yield
     server.shutdown()
     server.server_close()

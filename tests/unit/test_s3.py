@@ -24,6 +24,7 @@ from sparkml.spark.parquet.layout import Layout, PartitionColumn
 from sparkml.spark.parquet.writer import write_files
 from sparkml.spark.report import Outcome, write_result
 from sparkml.spark.s3 import _brief
+from tests.s3_environment import find_s3
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,15 +49,7 @@ def server():
 @pytest.fixture
 def s3(server, monkeypatch) -> fs.S3FileSystem:
     """The store as Arrow sees it, found through the variables that Arrow itself reads."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{server}",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
+    find_s3(monkeypatch, f"http://{server}")
     return fs.S3FileSystem(endpoint_override=server, scheme="http", allow_bucket_creation=True)
 
 
