@@ -1,14 +1,19 @@
-"""The model files that this host holds: one folder per digest, filled by one atomic rename."""
+"""The model files that this host holds: one folder per digest, filled by one atomic rename.
+
+Beside them stands what was found out about a digest (`note`), so that it is found out once.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import DigestMismatch, SetupError
 from sparkml.models.digest import digest_of
@@ -22,11 +27,11 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 def cache_root() -> Path:
     """The folder of the host's cache: `$SPARKML_CACHE`, or `<temp>/sparkml-<uid>/models`.
 
-    It is created for its owner alone. Whoever can write there chooses which model is opened, so a
-    folder that another user owns or may write is refused.
+    It is created for its owner alone. Whoever can write there, or rename a folder above it, chooses
+    which model is opened, so a place where others can is refused.
 
     Raises:
-        SetupError: the folder is not ours, or cannot be made.
+        SetupError: the folder is not ours alone, or cannot be made.
     """
     configured = os.environ.get("SPARKML_CACHE")
     if configured:
@@ -39,19 +44,58 @@ def _private(folder: Path) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
-    except OSError as error:
+        above = [(place, place.stat()) for place in folder.resolve().parents]
+    except (OSError, ValueError) as error:
         raise SetupError(
             f"the model cache cannot be made: {error}",
             where=str(folder),
             fix="set SPARKML_CACHE to a folder that you can write",
         ) from error
-    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o022:
+    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & _OTHERS_WRITE:
         raise SetupError(
             "the model cache is a link, belongs to another user, or others may write to it",
             where=str(folder),
             fix="chmod 700 it, or set SPARKML_CACHE to a folder of your own",
         )
+    for place, status in above:
+        # In a folder with the sticky bit (/tmp) nobody renames what is another's.
+        open_to_all = status.st_mode & _OTHERS_WRITE and not status.st_mode & stat.S_ISVTX
+        if open_to_all or status.st_uid not in (os.getuid(), _owner_of_all()):
+            raise SetupError(
+                f"others may rename folders in {place}, and with them the model cache",
+                where=str(folder),
+                fix=f"chmod go-w {place}, or set SPARKML_CACHE to a folder below your home",
+            )
     return folder
+
+
+_OTHERS_WRITE = 0o022
+
+
+def _owner_of_all() -> int:
+    """The system's user: root, or who stands for it in a container."""
+    return Path("/").stat().st_uid
+
+
+def noted(digest: str, question: str) -> dict[str, Any] | None:
+    """What `note` wrote down about a digest's files in answer to `question`; None if nothing."""
+    try:
+        return dict(json.loads(_note(digest, question).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def note(digest: str, question: str, answer: dict[str, Any]) -> None:
+    """Write down an answer about a digest's files; `question` is any SHA-256 that stands for it."""
+    place = _note(digest, question)
+    with staging() as empty:
+        made = empty / "note"
+        made.write_text(json.dumps(answer), encoding="utf-8")
+        made.rename(place)
+
+
+def _note(digest: str, question: str) -> Path:
+    return cache_root() / f"{_place(digest).name}-{question[:32]}.json"
 
 
 def cached_folder(digest: str) -> Path | None:

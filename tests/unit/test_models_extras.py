@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -10,28 +11,28 @@ import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
 
-WITHOUT = """
+from tests.missing_library import hide
+
+READ = """
 import sys
-
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == {library!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Blocked())
 from sparkml.errors import ExtraMissing
 from sparkml.models.read import read_spec
 try:
-    print(read_spec({uri!r}, environment="ignore").flavor)
+    print(read_spec(sys.argv[1], environment="ignore").flavor)
 except ExtraMissing as error:
     print(error.line())
 """
 
 
-def read_without(library, uri, cache) -> str:
+def read_without(library, uri, folder) -> str:
+    hide(library, folder)
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT.format(library=library, uri=str(uri))],
-        env={"SPARKML_CACHE": str(cache), "PATH": ""},
+        [sys.executable, "-c", READ, str(uri)],
+        env={
+            "SPARKML_CACHE": str(folder / "cache"),
+            "PATH": "",
+            "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]),
+        },
         capture_output=True,
         text=True,
         check=True,
@@ -59,7 +60,7 @@ def files(tmp_path_factory):
 def test_the_missing_extra_is_named(library, uri, extra, files, tmp_path):
     """One line: what needs it, and how to install it."""
     address = uri if ":" in uri else files / uri
-    line = read_without(library, address, tmp_path / "cache")
+    line = read_without(library, address, tmp_path)
     assert line.startswith("ERROR EXTRA_MISSING: ")
     assert f"pip install 'sparkml[{extra}]'" in line
 
@@ -67,7 +68,7 @@ def test_the_missing_extra_is_named(library, uri, extra, files, tmp_path):
 @pytest.mark.parametrize("library", ["mlflow", "skops", "pandas", "pyspark"])
 def test_a_scikit_learn_file_needs_nothing_else(library, files, tmp_path):
     """Neither MLflow nor Spark, and no pandas on its way."""
-    assert read_without(library, files / "m.joblib", tmp_path / "cache") == "sklearn"
+    assert read_without(library, files / "m.joblib", tmp_path) == "sklearn"
 
 
 def test_the_room_imports_no_heavy_library():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import sys
 import warnings
 from dataclasses import replace
 
@@ -30,6 +29,7 @@ from sparkml.models.digest import digest_of
 from sparkml.models.read import read_spec
 from sparkml.spec import Field, Signature
 from sparkml.testing import THROUGH_BLAS, check_scorer
+from tests.missing_library import without
 
 # statsmodels asks pandas for what pandas is about to change, and some small fits do not converge.
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:statsmodels")
@@ -235,11 +235,13 @@ def test_what_does_not_score_rows_is_refused_for_its_reason(save, tmp_path):
             read_spec(str(path))
 
 
-def test_the_missing_library_is_named_with_its_extra(save, monkeypatch):
+def test_the_missing_library_is_named_with_its_extra(save, monkeypatch, tmp_path):
     """On the driver, when the spec is read."""
     path = save(MODELS["ols"]())
-    monkeypatch.setitem(sys.modules, "statsmodels.api", None)  # as if it were not installed
-    with pytest.raises(ExtraMissing, match=r"pip install 'sparkml\[statsmodels\]'"):
+    with (
+        without("statsmodels", tmp_path, monkeypatch),
+        pytest.raises(ExtraMissing, match=r"pip install 'sparkml\[statsmodels\]'"),
+    ):
         read_spec(path)
 
 

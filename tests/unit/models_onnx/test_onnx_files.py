@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from tests.graphs import (
     native,
     node,
 )
+from tests.missing_library import without
 
 RNG = np.random.default_rng(0)
 
@@ -141,13 +141,16 @@ def test_a_provider_that_is_there_is_taken(save):
     assert load_scorer(spec)(pa.RecordBatch.from_pydict({"x": [[1.0, 2.0]]})).num_rows == 1
 
 
-def test_the_missing_runtime_is_named_with_its_extra(save, monkeypatch):
+def test_the_missing_runtime_is_named_with_its_extra(save, monkeypatch, tmp_path):
     """On the driver, when the spec is read; `onnx` itself is not needed at all."""
     path = save(identity(FLOAT, ["N", 2]))
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    assert read_spec(path).flavor == "onnx"
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as if it were not installed
-    with pytest.raises(ExtraMissing, match=r"pip install 'sparkml\[onnx\]'"):
+    with without("onnx", tmp_path, monkeypatch):
+        assert read_spec(path).flavor == "onnx"
+    path = save(identity(FLOAT, ["N", 3]))
+    with (
+        without("onnxruntime", tmp_path, monkeypatch),
+        pytest.raises(ExtraMissing, match=r"pip install 'sparkml\[onnx\]'"),
+    ):
         read_spec(path)
 
 
