@@ -85,7 +85,7 @@ def pack(
         if not allow_local:
             check_reach(config)
         if script.job == "score":
-            pinned = pin_models(config, ship=run.ship_model, artifacts=spec.artifacts, cache=cache)
+            pinned = pin_models(config, ship=run.ship_model, artifacts=spec.artifacts)
             config = pinned.config
             _check_extras(run, pinned)
         data = config_bytes(config)

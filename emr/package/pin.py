@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from emr.package.checksum import checksums
-from emr.package.kept import keep
 from emr.package.manifest import PackedFile, model_address
 from sparkml.errors import ConfigError
 from sparkml.files import scheme_of
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sparkml.config.job import JobConfig, ModelEntry, Registry
-    from sparkml.models.artifact import Fetched
 
 Ship = Literal["auto", "always", "never"]
 
@@ -41,7 +39,7 @@ class Pinned:
     """Each model's name → the extra of sparkml that opens it."""
 
 
-def pin_models(config: JobConfig, *, ship: Ship, artifacts: str, cache: Path) -> Pinned:
+def pin_models(config: JobConfig, *, ship: Ship, artifacts: str) -> Pinned:
     """The configuration with every model's version and digest written down.
 
     Costs one look-up a model, and one copy of its files into this host's cache: only who has read
@@ -55,7 +53,7 @@ def pin_models(config: JobConfig, *, ship: Ship, artifacts: str, cache: Path) ->
     """
     registry = _registry(config.registry)
     pinned = {
-        name: _pin(name, entry, registry, ship=ship, artifacts=artifacts, cache=cache)
+        name: _pin(name, entry, registry, trust=config.trust, ship=ship, artifacts=artifacts)
         for name, entry in config.models.items()
     }
     shipped = all(one.folder for one in pinned.values())
@@ -80,13 +78,13 @@ class _One:
 
 
 def _pin(
-    name: str, entry: ModelEntry, registry: Registry, *, ship: Ship, artifacts: str, cache: Path
+    name: str, entry: ModelEntry, registry: Registry, *, trust: str, ship: Ship, artifacts: str
 ) -> _One:
     from sparkml.models.address import parse_address
     from sparkml.models.artifact import fetch
-    from sparkml.models.digest import check_promise
+    from sparkml.models.digest import check_promise, model_files
+    from sparkml.models.identify import identify
     from sparkml.models.mlmodel import read_mlmodel
-    from sparkml.models.read import identify
     from sparkml.models.registry import resolve
 
     address = parse_address(entry.uri)
@@ -105,28 +103,19 @@ def _pin(
         )
     found = fetch(uri, tracking_uri=tracking, registry_uri=registered)
     # A digest that the configuration names is a promise too, and is never written over.
-    check_promise(entry.digest or "", (found.digest,), where=f"models.{name}: {uri}")
+    check_promise(entry.digest or "", found.digests, where=f"models.{name}: {uri}")
     extra = identify(found.folder, read_mlmodel(found.folder), entry.flavor, where=uri).extra
     update: dict[str, str | None] = {"uri": uri, "digest": found.digest}
+    if trust == "promised" and not (entry.digest or found.promised):
+        del update["digest"]  # on the cluster it would be the promise that nobody made
     if ship == "never" or (ship == "auto" and not local):
         return _One(entry=entry.model_copy(update=update), extra=extra)
     folder = model_address(artifacts, found.digest)
     update["uri"] = folder
     update["origin"] = entry.origin or (None if address.kind == "path" else uri)
-    files = _files(found, folder, cache)
+    listed = model_files(found.folder)
+    files = tuple(_packed(f"{folder}/{relative}", path) for relative, path in listed)
     return _One(entry=entry.model_copy(update=update), extra=extra, folder=folder, files=files)
-
-
-def _files(found: Fetched, folder: str, cache: Path) -> tuple[PackedFile, ...]:
-    """The model's files; with a promise of their digest only where somebody had made it."""
-    from sparkml.models.digest import FILE, model_files
-
-    listed = [*model_files(found.folder)]
-    if found.promised:
-        note = cache / "promises" / found.digest / FILE
-        keep(note, f"{found.digest}\n".encode())
-        listed.append((FILE, note))
-    return tuple(_packed(f"{folder}/{name}", path) for name, path in listed)
 
 
 def _packed(key: str, path: Path) -> PackedFile:

@@ -28,7 +28,8 @@ _WORDS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
+_LARGEST_INT = 2**63 - 1
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)"
     r"|\.(nan|NaN|NAN)"
@@ -53,7 +54,7 @@ class Document:
     """Path, line, and the line of the first."""
 
 
-def read_yaml(text: str) -> Document:
+def read_yaml(text: str, *, most_values: int = MAX_VALUES) -> Document:
     """The one document in `text`; an empty text is null.
 
     Raises:
@@ -61,7 +62,7 @@ def read_yaml(text: str) -> Document:
             too large once its aliases stand in full.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    reader = _Reader(yaml.parse(text, Loader=loader))
+    reader = _Reader(yaml.parse(text, Loader=loader), most_values)
     try:
         return reader.document()
     except yaml.MarkedYAMLError as error:
@@ -75,8 +76,8 @@ def read_yaml(text: str) -> Document:
 class _Reader:
     """Builds values from the parser's events: an alias is counted as if it were written out."""
 
-    def __init__(self, events: Iterator[yaml.Event]) -> None:
-        self.events = events
+    def __init__(self, events: Iterator[yaml.Event], most_values: int) -> None:
+        self.events, self.most_values = events, most_values
         self.found = Document()
         self.anchors: dict[str, Any] = {}
         self.count = 0
@@ -144,8 +145,8 @@ class _Reader:
 
     def _grow(self, by: int, line: int) -> None:
         self.count += by
-        if self.count > MAX_VALUES:
-            raise BadYaml(f"more than {MAX_VALUES} values, aliases written out", line)
+        if self.count > self.most_values:
+            raise BadYaml(f"more than {self.most_values} values, aliases written out", line)
 
 
 def paths(value: Any, path: Path = ()) -> Iterator[Path]:
@@ -164,7 +165,7 @@ def _line(event: yaml.Event) -> int:
 def _scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
-    if _INT.fullmatch(text):
+    if _INT.fullmatch(text) and -_LARGEST_INT - 1 <= int(text) <= _LARGEST_INT:
         return int(text)
     if _FLOAT.fullmatch(text):
         return float(text.replace(".", "") if text[-1] in "fFnN" else text)  # .inf and .nan

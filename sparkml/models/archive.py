@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from sparkml.errors import DigestMismatch, ModelNotFound, UntrustedModel
+from sparkml.errors import DigestMismatch, ModelNotFound, SparkMLError, UntrustedModel
 from sparkml.models.digest import digest_of, model_files
 from sparkml.models.host_cache import admit, cache_root, cached_folder, staging
 
@@ -61,7 +61,7 @@ def unpack(archive: str | Path, digest: str) -> Path:
 
     Raises:
         FileNotFoundError: there is no such zip.
-        DigestMismatch: its files are not those of `digest`.
+        DigestMismatch: its files are not those of `digest`, or `pack` did not make it.
         UntrustedModel: an entry would leave the folder.
     """
     folder = cached_folder(digest)
@@ -70,11 +70,18 @@ def unpack(archive: str | Path, digest: str) -> Path:
     with staging() as empty:
         try:
             with zipfile.ZipFile(archive) as packed:
+                _refuse_growth(packed, archive)
                 for entry in packed.infolist():
                     _refuse_escape(entry, archive)
                 packed.extractall(empty)
-        except zipfile.BadZipFile as error:
-            raise DigestMismatch(f"not a zip: {error}", where=str(archive)) from error
+        except (FileNotFoundError, SparkMLError):
+            raise
+        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError) as error:
+            raise DigestMismatch(
+                f"not a zip that can be unpacked: {error}",
+                where=str(archive),
+                fix="read the spec again",
+            ) from error
         found = digest_of(empty)
         if found != digest:
             raise DigestMismatch(
@@ -83,6 +90,21 @@ def unpack(archive: str | Path, digest: str) -> Path:
                 fix="read the spec again",
             )
         return admit(empty, digest)
+
+
+def _refuse_growth(packed: zipfile.ZipFile, archive: str | Path) -> None:
+    """Refuse what is packed: `pack` stores files as they are, so they are no larger than the zip.
+
+    The digest is known only when all of them are there.
+    """
+    entries = packed.infolist()
+    as_it_is = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+    if not as_it_is or sum(entry.file_size for entry in entries) > Path(archive).stat().st_size:
+        raise DigestMismatch(
+            "the zip's files are compressed, or lie on each other",
+            where=str(archive),
+            fix="read the spec again",
+        )
 
 
 def _refuse_escape(entry: zipfile.ZipInfo, archive: str | Path) -> None:

@@ -11,21 +11,23 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from sparkml.errors import ModelNotFound, SparkMLError, did_you_mean
+from sparkml.errors import ModelNotFound, SparkMLError, UntrustedModel, did_you_mean
 from sparkml.files import S3, open_address, scheme_of
 from sparkml.models.address import Address, parse_address
 from sparkml.models.archive import archive_name, pack, unpack
 from sparkml.models.digest import (
     FILE,
     IGNORED,
+    MADE_BY_PYTHON,
     TAG,
+    Part,
     check_promise,
-    digest_of,
-    model_files,
+    digest_of_parts,
+    parts_of,
     promised_in,
-    sha256,
 )
 from sparkml.models.host_cache import admit, cache_root, cached_folder, staging
+from sparkml.models.local_copy import copy_local
 from sparkml.models.registry import Registered, download, resolve
 
 if TYPE_CHECKING:
@@ -35,21 +37,29 @@ __all__ = ["Fetched", "archive_name", "cache_root", "cached_folder", "fetch", "p
 
 OPENED_HERE = frozenset({"", "file", *S3})
 """Schemes that need no MLflow."""
+_LONGEST_NOTE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """A model's files in this host's cache, and what they are.
 
-    `promised`: somebody had written their digest down, and it is right.
+    `digests` are what a promise may say: the model's digest and, of a lone file, the one that
+    `sha256sum` prints. `promised`: the registry's tag says their digest. A `model.sha256` that lies
+    beside the files is compared as well, but whoever can change the files can change it.
     """
 
     name: str
     version: str
     uri: str
     folder: Path
-    digest: str
+    digests: tuple[str, ...]
     promised: bool
+
+    @property
+    def digest(self) -> str:
+        """The model's digest."""
+        return self.digests[0]
 
 
 def fetch(
@@ -61,7 +71,7 @@ def fetch(
 ) -> Fetched:
     """Bring a model's files into this host's cache and compare their digest with its promise.
 
-    Runs on the driver. Costs one copy and two readings of the files. `compare=False` leaves the
+    Runs on the driver. Costs one copy of the files. `compare=False` leaves the
     promise unread.
 
     Raises:
@@ -73,17 +83,20 @@ def fetch(
     address = parse_address(uri)
     known = _locate(address, tracking_uri, registry_uri)
     with staging() as empty:
-        note = _bring(known.source, empty, tracking_uri, registry_uri)
-        digest = digest_of(empty)
-        promised = known.tags.get(TAG, "").strip().lower() or note if compare else ""
-        check_promise(promised, (digest, *_lone_file(empty)), where=known.uri)
+        parts, note = _bring(known.source, empty, tracking_uri, registry_uri)
+        digest = digest_of_parts(parts)
+        promised = known.tags.get(TAG, "").strip().lower()
+        digests = (digest, parts[0].sha256) if len(parts) == 1 else (digest,)
+        if compare:
+            for said in (promised, note):
+                check_promise(said, digests, where=known.uri)
         folder = admit(empty, digest)
     return Fetched(
         name=known.name,
         version=known.version or digest[:12],
         uri=known.uri,
         folder=folder,
-        digest=digest,
+        digests=digests,
         promised=bool(promised),
     )
 
@@ -96,8 +109,10 @@ def _locate(address: Address, tracking_uri: str | None, registry_uri: str | None
     return Registered(name=stem, version="", uri=uri, source=address.path)
 
 
-def _bring(source: str, into: Path, tracking_uri: str | None, registry_uri: str | None) -> str:
-    """Copy the files under `source` into a folder; the digest that its `model.sha256` promises."""
+def _bring(
+    source: str, into: Path, tracking_uri: str | None, registry_uri: str | None
+) -> tuple[list[Part], str]:
+    """Copy the files under `source` into a folder; with the digest that a note beside them says."""
     if scheme_of(source) in OPENED_HERE:
         return _copy(source, into)
     with staging() as elsewhere:
@@ -113,7 +128,7 @@ def _bring(source: str, into: Path, tracking_uri: str | None, registry_uri: str 
     return _settle(into)
 
 
-def _copy(source: str, into: Path) -> str:
+def _copy(source: str, into: Path) -> tuple[list[Part], str]:
     from pyarrow.fs import FileType, LocalFileSystem, copy_files
 
     try:
@@ -127,18 +142,20 @@ def _copy(source: str, into: Path) -> str:
         info = files.get_file_info(path)
         if info.type == FileType.NotFound:
             raise _no_such_path(source, files, path)
-        local = isinstance(files, LocalFileSystem)
-        if info.type == FileType.Directory:
-            if local:
-                model_files(Path(path))  # refuses links that lead out, before they are followed
-            copy_files(path, str(into), source_filesystem=files, destination_filesystem=here)
-            return _settle(into)
-        target = into / PurePosixPath(path).name
-        copy_files(path, str(target), source_filesystem=files, destination_filesystem=here)
-        return promised_in(_read_note(files, path), target.name)
+        whole = info.type == FileType.Directory
+        name = "" if whole else PurePosixPath(path).name
+        note = promised_in(
+            _read_note(files, path if whole else str(PurePosixPath(path).parent)), name
+        )
+        if isinstance(files, LocalFileSystem):
+            return copy_local(Path(path), into), note
+        if whole:
+            _refuse_climbing(files, path)
+        copy_files(path, str(into / name), source_filesystem=files, destination_filesystem=here)
+        return _settle(into)[0], note
     except SparkMLError:  # some of ours are OSErrors
         raise
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ModelNotFound(
             f"the model's files cannot be read: {error}",
             where=source,
@@ -146,31 +163,38 @@ def _copy(source: str, into: Path) -> str:
         ) from error
 
 
-def _read_note(files: FileSystem, path: str) -> str:
+def _read_note(files: FileSystem, folder: str) -> str:
     from pyarrow.fs import FileType
 
-    note = str(PurePosixPath(path).parent / FILE)
+    note = f"{folder.rstrip('/')}/{FILE}"
     if files.get_file_info(note).type != FileType.File:
         return ""
     with files.open_input_stream(note) as stream:
-        return str(stream.read(4096), "utf-8", "replace")
+        return str(stream.read(_LONGEST_NOTE), "utf-8", "replace")
 
 
-def _settle(folder: Path) -> str:
-    """Leave the model's own files alone in the folder; the digest that its `model.sha256` names."""
+def _refuse_climbing(files: FileSystem, path: str) -> None:
+    """Refuse keys of an object store that would be files outside of the folder."""
+    from pyarrow.fs import FileSelector
+
+    for info in files.get_file_info(FileSelector(path, recursive=True)):
+        if ".." in PurePosixPath(info.path).parts:
+            raise UntrustedModel(
+                f"'{info.path}' leads out of the model's folder",
+                where=path,
+                fix="store the model again",
+            )
+
+
+def _settle(folder: Path) -> tuple[list[Part], str]:
+    """Leave the model's own files alone in the folder; with what its `model.sha256` promises."""
     note = folder / FILE
     promised = promised_in(note.read_text("utf-8", "replace")) if note.is_file() else ""
     for name in IGNORED:
         (folder / name).unlink(missing_ok=True)
-    for made_by_python in list(folder.rglob("__pycache__")):
+    for made_by_python in list(folder.rglob(MADE_BY_PYTHON)):
         shutil.rmtree(made_by_python)
-    return promised
-
-
-def _lone_file(folder: Path) -> tuple[str, ...]:
-    """The digest of a lone file as `sha256sum` prints it, which its promise may hold as well."""
-    files = list(folder.iterdir())
-    return (sha256(files[0]),) if len(files) == 1 and files[0].is_file() else ()
+    return parts_of(folder), promised
 
 
 def _no_such_path(source: str, files: FileSystem, path: str) -> ModelNotFound:

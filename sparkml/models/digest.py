@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,22 +19,47 @@ FILE = "model.sha256"
 """The file beside a model file, or in a model's folder, that promises it."""
 IGNORED = frozenset({"registered_model_meta", FILE})
 """At the top of a model's folder: what MLflow writes at download, and the promise."""
+MADE_BY_PYTHON = "__pycache__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One file of a model: its path inside the folder, its size and the SHA-256 of its content."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+def digest_of_parts(parts: Iterable[Part]) -> str:
+    """The SHA-256 over every file, in hexadecimal: a line for each, in the order of the paths."""
+    total = hashlib.sha256()
+    for part in sorted(parts, key=lambda part: part.name):
+        total.update(b"%b\0%d\0%b\n" % (os.fsencode(part.name), part.size, part.sha256.encode()))
+    return total.hexdigest()
 
 
 def digest_of(folder: Path) -> str:
-    """The SHA-256 over every file of `folder`, in hexadecimal.
+    """The digest of the files in `folder`: see `digest_of_parts`.
 
-    Each file contributes its path inside the folder, its size and the SHA-256 of its content, in
-    the order of the paths. Empty folders do not count. Costs one reading of the files.
+    Empty folders do not count. Costs one reading of the files.
 
     Raises:
         UntrustedModel: a link leads out of the folder.
     """
-    total = hashlib.sha256()
-    for name, path in model_files(folder):
-        line = b"%b\0%d\0%b\n" % (os.fsencode(name), path.stat().st_size, sha256(path).encode())
-        total.update(line)
-    return total.hexdigest()
+    return digest_of_parts(parts_of(folder))
+
+
+def parts_of(folder: Path) -> list[Part]:
+    """The files in `folder`, read once each.
+
+    Raises:
+        UntrustedModel: a link leads out of the folder.
+    """
+    return [
+        Part(name=name, size=path.stat().st_size, sha256=sha256(path))
+        for name, path in model_files(folder)
+    ]
 
 
 def sha256(path: Path) -> str:

@@ -6,12 +6,11 @@ import importlib.metadata
 import platform
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
-
-from sparkml.errors import ConfigError, EnvironmentMismatch, ModelUnreadable, did_you_mean
+from sparkml.errors import ConfigError, EnvironmentMismatch, did_you_mean
 from sparkml.models import FLAVORS, MAJOR, MINOR
+from sparkml.models.documents import text_of, yaml_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
     from sparkml.models.mlmodel import MLmodel
 
 POLICIES = ("ignore", "warn", "error")
+Kind = TypeVar("Kind", list[Any], dict[str, Any])
 
+_LONGEST_LINE = 500
 _PIN = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*===?\s*([^\s;,#]+)")
 
 
@@ -77,20 +78,25 @@ def check_environment(policy: str, differences: Iterable[str], *, where: str) ->
 def recorded_versions(folder: Path, description: MLmodel | None) -> dict[str, str]:
     """Package → exact version, as far as the model's files record it; `python` among them."""
     found = dict(description.versions) if description else {}
-    conda = _yaml(folder / "conda.yaml").get("dependencies") or []
+    conda = _of(list, _yaml(folder / "conda.yaml").get("dependencies"))
     lines = [line.replace("=", "==", 1) for line in conda if isinstance(line, str)]
     lines = [line.replace("====", "==") for line in lines]
     for entry in conda:
-        lines += entry.get("pip") or [] if isinstance(entry, dict) else []
+        lines += map(str, _of(list, _of(dict, entry).get("pip")))
     if (folder / "requirements.txt").is_file():
-        lines += (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        lines += text_of(folder / "requirements.txt").splitlines()
     for line in lines:
-        if pinned := _PIN.match(str(line)):
+        if pinned := _PIN.match(line[:_LONGEST_LINE]):
             found.setdefault(pinned[1].lower().replace("_", "-"), pinned[2])
     python = _yaml(folder / "python_env.yaml").get("python")
     if python:
         found.setdefault("python", str(python))
     return found
+
+
+def _of(kind: type[Kind], value: Any) -> Kind:
+    """The value where it is of that kind, else an empty one."""
+    return value if isinstance(value, kind) else kind()
 
 
 def _compare(package: str, recorded: str, here: str | None, parts: int) -> str:
@@ -124,12 +130,4 @@ def _holds_byte_code(description: MLmodel | None, flavor: str) -> bool:
 
 
 def _yaml(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ModelUnreadable(
-            f"{path.name} cannot be read: {error}", where=str(path), fix="log the model again"
-        ) from error
-    return read if isinstance(read, dict) else {}
+    return yaml_of(path) if path.is_file() else {}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from sparkml.errors import ModelUnreadable, UntrustedModel
+from sparkml.errors import ModelUnreadable, SparkMLError, UntrustedModel
 from sparkml.models import FLAVORS
+from sparkml.models.documents import json_of, yaml_of
 from sparkml.spec import Field
 
 if TYPE_CHECKING:
@@ -82,10 +80,12 @@ def read_mlmodel(folder: Path) -> MLmodel | None:
     if not path.is_file():
         return None
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml_of(path)
         flavors = {str(k): dict(v or {}) for k, v in raw["flavors"].items()}
         return MLmodel(flavors=flavors, versions=_versions(flavors), **_signature(raw))
-    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except SparkMLError:  # one of ours is a ValueError
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise ModelUnreadable(
             f"the MLmodel file cannot be read: {type(error).__name__}: {error}",
             where=str(path),
@@ -108,11 +108,18 @@ def inside(folder: Path, name: str, *, key: str) -> Path:
             fix="log the model again",
         )
     path = folder / relative
-    if not path.exists():
+    if not _exists(path):
         raise ModelUnreadable(
             f"'{key}: {name}' is not among the model's files", where=str(folder / "MLmodel")
         )
     return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or with a NUL in it
+        return False
 
 
 def _versions(flavors: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -143,7 +150,7 @@ def _side(
     text: str | None, *, lone: str, tensor_lists: str
 ) -> tuple[tuple[Field, ...], tuple[Tensor, ...], str]:
     """One side of the signature; `lone` names an entry without a name."""
-    entries = (json.loads(text) if text else None) or []
+    entries = (json_of(text) if text else None) or []
     fields: list[Field] = []
     tensors: list[Tensor] = []
     for index, entry in enumerate(entries):

@@ -42,8 +42,10 @@ SKOPS_FUNCTIONS = frozenset(
 """The functions that fitted estimators of scikit-learn hold."""
 
 
-def check_trust(policy: str, reason: str, *, promised: bool, where: str) -> None:
+def check_trust(policy: str, reason: str, *, promised: bool, digest: str, where: str) -> None:
     """Refuse a model by `policy`; `reason` says why opening it runs code (empty: it does not).
+
+    `promised`: its `digest` is the one that the caller or the registry's tag says.
 
     Runs on the driver, before any loader.
 
@@ -59,7 +61,10 @@ def check_trust(policy: str, reason: str, *, promised: bool, where: str) -> None
         return
     if policy == "promised":
         what = f"{reason}, and nobody promised its digest (trust: promised)"
-        fix = f"record the digest with sparkml.models.promise, or store the model as {SAFE_FORMATS}"
+        fix = (
+            f"if you know that the files are right, write digest: {digest} into the configuration, "
+            f"or promise the registered version; or store the model as {SAFE_FORMATS}"
+        )
     else:
         what = f"{reason} (trust: never)"
         fix = f"store the model in a format that runs no code: {SAFE_FORMATS}"

@@ -170,17 +170,19 @@ def test_a_promise_travels_and_none_is_made_up(packed, tmp_path, monkeypatch):
     folder.mkdir()
     joblib.dump(LogisticRegression().fit(X, X[:, 0] > 0), folder / "model.joblib")
 
-    def on_the_cluster_as_well():
-        local = packed(str(folder), trust="promised")
+    def on_the_cluster_as_well(**own):
+        local = packed(str(folder), trust="promised", **own)
         upload(local, boto3.client("s3"))
         with monkeypatch.context() as patch:
             return on_the_cluster(config_of(local), patch, tmp_path)
 
     with pytest.raises(UntrustedModel):
         on_the_cluster_as_well()
-    promise(folder)
-    (found,) = on_the_cluster_as_well()
-    assert "sklearn" == found.flavor
+    digest = promise(folder)
+    with pytest.raises(UntrustedModel):
+        on_the_cluster_as_well()
+    (found,) = on_the_cluster_as_well(digest=digest)
+    assert ("sklearn", digest) == (found.flavor, found.digest)
 
 
 def test_a_model_of_this_machine_travels(packed, tmp_path, monkeypatch):

@@ -167,10 +167,8 @@ def test_a_link_out_of_the_folder_is_refused(folder, tmp_path):
 
 def test_a_folder_keeps_its_promise(folder):
     """`promise` writes the digest into the folder, and reading compares it."""
-    with pytest.raises(UntrustedModel, match="nobody promised"):
-        read_spec(str(folder), trust="promised")
     digest = promise(folder)
-    assert read_spec(str(folder), trust="promised").digest == digest
+    assert read_spec(str(folder)).digest == digest
     with (folder / "MLmodel").open("a") as file:
         file.write("\n")
     with pytest.raises(DigestMismatch, match=f"{digest} was promised"):
@@ -181,7 +179,7 @@ def test_a_file_keeps_its_promise(file):
     """Beside a file it names the file, so that one `model.sha256` serves a whole folder."""
     digest = promise(file)
     assert (file.parent / "model.sha256").read_text() == f"{digest}  {file.name}\n"
-    assert read_spec(str(file), trust="promised").digest == digest
+    assert read_spec(str(file)).digest == digest
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
@@ -197,7 +195,7 @@ def test_each_file_of_a_folder_keeps_its_own_promise(file):
         promise(path)
     assert len((file.parent / "model.sha256").read_text().splitlines()) == 2
     for path in (file, other):
-        assert read_spec(str(path), trust="promised").flavor == "sklearn"
+        assert read_spec(str(path)).flavor == "sklearn"
 
 
 def test_the_output_of_sha256sum_is_a_promise(file):
@@ -205,12 +203,24 @@ def test_the_output_of_sha256sum_is_a_promise(file):
     note = file.parent / "model.sha256"
     own = hashlib.sha256(file.read_bytes()).hexdigest()
     note.write_text(f"{'0' * 64}  other.joblib\n{own} *{file.name}\n")
-    read_spec(str(file), trust="promised")
+    read_spec(str(file), digest=own, trust="promised")
     note.write_text(f"{'0' * 64}  {file.name}\n")
     with pytest.raises(DigestMismatch):
         read_spec(str(file))
     note.write_text(f"{'0' * 64}  other.joblib\n")
     read_spec(str(file), trust="always")
+
+
+def test_what_lies_beside_a_model_does_not_vouch_for_it(folder, file):
+    """Whoever can change the files can change a note there; the caller's own digest counts."""
+    for path in (folder, file):
+        digest = promise(path)
+        with pytest.raises(UntrustedModel, match=r"nobody promised.*fix: .*digest") as caught:
+            read_spec(str(path), trust="promised")
+        assert digest in str(caught.value)
+        assert read_spec(str(path), trust="promised", digest=digest).digest == digest
+        with pytest.raises(DigestMismatch):
+            read_spec(str(path), trust="promised", digest="0" * 64)
 
 
 # the cache
@@ -227,6 +237,19 @@ def test_the_cache_belongs_to_its_user_alone(cache, monkeypatch, tmp_path):
     monkeypatch.setenv("SPARKML_CACHE", str(tmp_path / "link"))
     with pytest.raises(SetupError, match="a link"):
         cache_root()
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
+def test_a_cache_below_a_folder_that_others_may_change_is_refused(mode, monkeypatch, tmp_path):
+    """They could rename it, and put their own in its place; the sticky bit forbids that."""
+    above = tmp_path / "open"
+    above.mkdir()
+    above.chmod(mode)
+    monkeypatch.setenv("SPARKML_CACHE", str(above / "a" / "cache"))
+    with pytest.raises(SetupError, match=f"others may rename folders in {above}"):
+        cache_root()
+    above.chmod(0o1777)
+    assert cache_root() == above / "a" / "cache"
 
 
 def test_without_a_setting_the_cache_is_in_the_temporary_folder(monkeypatch, tmp_path):
@@ -333,6 +356,15 @@ def test_a_zip_of_other_files_is_refused(file, monkeypatch, tmp_path):
     assert not list(cache_root().iterdir())
     with pytest.raises(FileNotFoundError):
         unpack(tmp_path / "none.zip", spec.digest)
+
+
+def test_a_zip_that_grows_is_refused(tmp_path):
+    """`pack` compresses nothing: what is compressed may be a thousand times as large."""
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("m.joblib", b"\0" * 10_000_000)
+    with pytest.raises(DigestMismatch, match="compressed"):
+        unpack(tmp_path / "bomb.zip", "0" * 64)
+    assert not list(cache_root().iterdir())
 
 
 @pytest.mark.parametrize("name", ["../out", "/out", "a/../../out", "..\\out"])

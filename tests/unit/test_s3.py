@@ -104,21 +104,24 @@ NATIVE = [FOREST.predict(X).tolist(), FOREST.predict_proba(X).tolist()]
 def test_a_model_folder_is_read(scheme, s3, bucket, folder):
     """Every file of it: the digest is the one of the folder on disk, and the promise holds."""
     put(s3, folder, f"{bucket}/models/forest")
-    spec = read_spec(f"{scheme}://{bucket}/models/forest/", trust="promised")
-    assert read_spec(str(folder)).digest == spec.digest
+    digest = read_spec(str(folder)).digest
+    spec = read_spec(f"{scheme}://{bucket}/models/forest/", trust="promised", digest=digest)
+    assert digest == spec.digest
     assert (spec.name, spec.uri) == ("forest", f"{scheme}://{bucket}/models/forest/")
     assert scores(spec) == NATIVE
 
 
 def test_a_model_file_is_read_and_its_promise_beside_it(s3, bucket, file):
-    """`model.sha256` counts on the store as it does on disk."""
+    """`model.sha256` is compared on the store as it is on disk."""
     put(s3, file, f"{bucket}/m/forest.joblib")
-    with pytest.raises(Exception, match="nobody promised its digest"):
-        read_spec(f"s3://{bucket}/m/forest.joblib", trust="promised")
     put(s3, file.with_name("model.sha256"), f"{bucket}/m/model.sha256")
-    spec = read_spec(f"s3://{bucket}/m/forest.joblib", trust="promised")
+    spec = read_spec(f"s3://{bucket}/m/forest.joblib")
     assert read_spec(str(file)).digest == spec.digest
     assert scores(spec) == NATIVE
+    with s3.open_output_stream(f"{bucket}/m/model.sha256") as note:
+        note.write(b"0" * 64)
+    with pytest.raises(DigestMismatch):
+        read_spec(f"s3://{bucket}/m/forest.joblib")
 
 
 def test_a_key_is_taken_as_it_is_written(s3, bucket, file):
