@@ -19,9 +19,10 @@ class FlavorRow:
     `mlflow_key` is the flavor's key in an `MLmodel` file, `suffixes` are those of bare files, and
     `extra` is what to install for it: `pip install 'sparkml[extra]'`. `data_beside`: a bare file
     may have others beside it, of any name, which it refers to. `folder_with`: a pattern that finds
-    something in every bare folder of the flavor. `libraries` are the packages that can change
-    numbers or break loading, with the parts of their versions that count; the first is the
-    flavor's own, whose version `MLmodel` records under `version_key`.
+    something in every bare folder of the flavor. `imports` are the modules that opening one needs.
+    `libraries` are the packages that can change numbers or break loading, with the parts of their
+    versions that count; the first is the flavor's own, whose version `MLmodel` records under
+    `version_key`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class FlavorRow:
     extra: str
     data_beside: bool = False
     folder_with: str = ""
+    imports: tuple[str, ...] = ()
     libraries: Mapping[str, int] = field(default_factory=dict)
     version_key: str = ""
 
@@ -43,6 +45,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
         suffixes=(".joblib", ".pkl", ".skops"),
         extra="sklearn",
         # It promises nothing about pickles across its minor versions; the others keep theirs.
+        imports=("sklearn", "joblib"),
         libraries={"scikit-learn": MINOR, "numpy": MAJOR, "pandas": MAJOR, "scipy": MAJOR},
         version_key="sklearn_version",
     ),
@@ -52,6 +55,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
         mlflow_key="lightgbm",
         suffixes=(".txt",),
         extra="lightgbm",
+        imports=("lightgbm",),
         libraries={"lightgbm": MAJOR, "scikit-learn": MAJOR, "numpy": MAJOR},
         version_key="lgb_version",
     ),
@@ -61,6 +65,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
         mlflow_key="xgboost",
         suffixes=(".json", ".ubj"),
         extra="xgboost",
+        imports=("xgboost",),
         libraries={"xgboost": MAJOR},
         version_key="xgb_version",
     ),
@@ -70,6 +75,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
         mlflow_key="catboost",
         suffixes=(".cbm",),
         extra="catboost",
+        imports=("catboost",),
         libraries={"catboost": MINOR},
         version_key="catboost_version",
     ),
@@ -98,6 +104,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
         mlflow_key="statsmodels",
         suffixes=(".pickle",),
         extra="statsmodels",
+        imports=("statsmodels.api",),
         libraries={"statsmodels": MINOR, "numpy": MAJOR, "pandas": MAJOR, "patsy": MAJOR},
         version_key="statsmodels_version",
     ),
@@ -123,6 +130,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
         module="sparkml.models.flavors.keyed",
         mlflow_key="keyed",
         extra="sklearn",
+        imports=("sklearn",),
         libraries={
             "scikit-learn": MINOR,
             "catboost": MINOR,
@@ -140,6 +148,7 @@ FLAVORS: tuple[FlavorRow, ...] = (
         module="sparkml.models.flavors.pyfunc",
         mlflow_key="python_function",
         extra="mlflow",
+        imports=("mlflow.pyfunc",),
         libraries={
             "mlflow": MAJOR,
             "mlflow-skinny": MAJOR,

@@ -24,6 +24,7 @@ from sparkml.errors import (
     ModelUnreadable,
     SparkMLError,
 )
+from sparkml.models import FLAVORS
 from sparkml.models.base import ChecksFiles, ChecksItself
 from sparkml.models.decide import decide
 from sparkml.models.environment import check_environment, environment_differences
@@ -101,7 +102,9 @@ def inspect(question: Question, folder: Path) -> Findings:
     if told is None:
         limits = _limits(folder)
         argument = {"question": asked, "folder": str(folder)}
-        told = call_confined("sparkml.models.inspection:answer", argument, limits)
+        told = call_confined(
+            "sparkml.models.inspection:answer", argument, limits, imports=_probable_imports(folder)
+        )
         if isinstance(told, Died):
             raise _unreadable(told, question.where)
         if "error" in told:
@@ -201,6 +204,21 @@ def _opened_first(
     if isinstance(model, ChecksItself):
         model.check()
     return model
+
+
+def _probable_imports(folder: Path) -> list[str]:
+    """What opening the files will probably import, by a look at their names and nothing else."""
+    names = [path.name for path in folder.iterdir()]
+    told = (folder / "MLmodel").read_bytes()[:_FIRST] if "MLmodel" in names else b""
+    found = ["sparkml.models.inspection", *(["skops.io"] if b"skops" in told else [])]
+    for row in FLAVORS:
+        suffix = any(name.endswith(row.suffixes) for name in names) if row.suffixes else False
+        if suffix or f"  {row.mlflow_key}:\n".encode() in told:
+            return [*found, row.module, *row.imports]
+    return found
+
+
+_FIRST = 1 << 16
 
 
 def _limits(folder: Path) -> Limits:

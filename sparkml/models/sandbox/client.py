@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sparkml.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sparkml.models.sandbox.confine import Limits
 
@@ -31,7 +31,6 @@ _ONE_THREAD = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "CUDA_VISIBLE_DEVICES": "",  # a driver only looks at the model
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PYTHONDONTWRITEBYTECODE": "1",
 }
 """What is different in the sandbox's environment: one thread, no GPU, no background work."""
 
@@ -45,11 +44,15 @@ class Died:
     said: str = ""
 
 
-def call_confined(task: str, argument: Mapping[str, Any], limits: Limits) -> Any:
+def call_confined(
+    task: str, argument: Mapping[str, Any], limits: Limits, imports: Sequence[str] = ()
+) -> Any:
     """What the function `task` (`module:name`) returns for `argument` there; or `Died`.
 
     Both are plain values, as JSON has them. Runs on the driver; the first call, and one after a
-    pause, costs the start of a Python. Calls of several threads wait for each other.
+    pause, costs the start of a Python. `imports` are modules that the task will want: imported
+    before the fork, they are there for the next call as well. Calls of several threads wait for
+    each other.
 
     Raises:
         SetupError: the sandbox cannot be started, or ended itself.
@@ -60,6 +63,7 @@ def call_confined(task: str, argument: Mapping[str, Any], limits: Limits) -> Any
         "limits": asdict(limits),
         "environment": {**os.environ, **_ONE_THREAD},
         "path": _path(),
+        "imports": list(imports),
     }
     with _lock:
         reply = _exchange(json.dumps(call).encode() + b"\n")

@@ -35,9 +35,10 @@ WORTH_KEEPING = frozenset(
     {"catboost", "joblib", "lightgbm", "mlflow", "numpy", "pandas", "pyarrow", "scipy", "skops"}
     | {"sklearn", "sparkml", "statsmodels", "xgboost"}
 )
-"""Packages whose modules are imported here, before the next fork, once a child has needed them.
+"""Packages whose modules are imported here, before a fork, once a call or a child has named them.
 
-None of them starts a thread, which a fork would lose (ONNX Runtime does).
+Here is where Python can also write their byte code down. None of them starts a thread, which a fork
+would lose (ONNX Runtime does).
 """
 
 _NO_MEMORY = ("bad_alloc", "memoryerror", "out of memory", "cannot allocate memory")
@@ -54,11 +55,13 @@ def serve() -> None:
             line, _, buffer = _next_line(lines, buffer)
             if not line:
                 return
+            call = json.loads(line)
+            learned |= {name for name in call["imports"] if _worth_keeping(name)}
             for name in sorted(learned - sys.modules.keys()):
                 with contextlib.suppress(Exception):  # then the child will import it, or fail
                     importlib.import_module(name)
             gc.freeze()  # what stands now is shared with every child, and stays so
-            reply = _call(json.loads(line))
+            reply = _call(call)
             learned |= {name for name in reply.pop("imported", ()) if _worth_keeping(name)}
             _write_all(replies, json.dumps(reply).encode() + b"\n")
 
