@@ -1,63 +1,30 @@
-"""What a model's files are found to be, by opening them: a question and its answer, plain values.
+"""What a model's files are found to be, by reading and opening them: a question and its answer.
 
-`inspect_here` reads whatever the files hold and lets the library open them, so `inspect` runs it in
-the sandbox, whatever the trust policy; the driver sees the answer alone. What passed is written
-down in the host's cache and not asked again until a library changes.
+This is where whatever the files hold is looked at for the first time, so nobody calls it but
+`first_opening`, which does it in the sandbox.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import platform
-import sys
-import traceback
-import warnings
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparkml.errors import (
-    ConfigError,
-    GpuMissing,
-    ModelUnreadable,
-    SparkMLError,
-)
-from sparkml.models import FLAVORS
+from sparkml.errors import GpuMissing
 from sparkml.models.base import ChecksFiles, ChecksItself
 from sparkml.models.decide import decide
 from sparkml.models.environment import check_environment, environment_differences
 from sparkml.models.gpu import on_cpu
-from sparkml.models.host_cache import note, noted
 from sparkml.models.identify import identify, module_of
 from sparkml.models.mlmodel import read_mlmodel
-from sparkml.models.sandbox.client import Died, call_confined
-from sparkml.models.sandbox.confine import MIB, Limits
 from sparkml.models.trust import check_trust
-from sparkml.spec import Field, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sparkml.models.base import Flavor, OpenModel
     from sparkml.models.mlmodel import MLmodel
-
-TIME, MEMORY = "SPARKML_OPENING_TIME_S", "SPARKML_OPENING_MEMORY_MIB"
-"""Environment variables that raise the limits of a first opening."""
-
-TIME_S, MEMORY_MIB = 6.0, 2048
-"""The limits of a small model. Each MiB of its files adds a tenth of a second, and 8 MiB."""
-
-
-_TOLD_OF_IT = 20_000
-
-
-class Elsewhere(Exception):
-    """The traceback of an error in the sandbox, as the cause of the error here (`--debug`)."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
+    from sparkml.spec import Signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,73 +54,6 @@ class Findings:
 
 
 def inspect(question: Question, folder: Path) -> Findings:
-    """What the model in `folder` is: as written down, or found out now in the sandbox.
-
-    Runs on the driver. Costs a reading of one small file where the same was asked before, with the
-    same libraries; else one load of the model, and where none runs the start of a Python.
-
-    Raises:
-        ModelUnreadable: the library ended the process, did not end, or took too much memory.
-        SparkMLError: whatever `inspect_here` raises.
-    """
-    asked = _plain(question)
-    key = hashlib.sha256(json.dumps([asked, _libraries()]).encode()).hexdigest()
-    told = noted(question.digest, key)
-    if told is None:
-        limits = _limits(folder)
-        argument = {"question": asked, "folder": str(folder)}
-        told = call_confined(
-            "sparkml.models.inspection:answer", argument, limits, imports=_probable_imports(folder)
-        )
-        if isinstance(told, Died):
-            raise _unreadable(told, question.where)
-        if "error" in told:
-            raise _error(told["error"]) from Elsewhere(told["traceback"])
-        note(question.digest, key, told)
-    return Findings(
-        flavor=told["flavor"],
-        signature=_signature(told["signature"]),
-        takes_nan=told["takes_nan"],
-        differences=tuple(told["differences"]),
-    )
-
-
-def answer(argument: Mapping[str, Any]) -> dict[str, Any]:
-    """`inspect_here` between plain values; any exception is an answer too. Runs in the sandbox."""
-    asked = argument["question"]
-    given = asked["signature"]
-    question = Question(
-        **{
-            **asked,
-            "outputs": tuple(asked["outputs"]),
-            "signature": _signature(given) if given else None,
-        }
-    )
-    folder = Path(argument["folder"])
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return asdict(inspect_here(question, folder))
-    except BaseException as error:  # noqa: BLE001 -- odd bytes raise anything, SystemExit too
-        told = _verdict(error, question.where)
-        return {"error": told.to_json(), "traceback": traceback.format_exc()[-_TOLD_OF_IT:]}
-
-
-def _verdict(error: BaseException, where: str) -> SparkMLError:
-    """An exception as one of ours; a lack of memory by what is to be done about it."""
-    causes = [error]
-    while (cause := causes[-1].__cause__) is not None:
-        causes.append(cause)
-    if any(isinstance(one, MemoryError) or "bad_alloc" in str(one) for one in causes):
-        what = "opening it needed more memory than is allowed"
-        return ModelUnreadable(what, where=where, fix=_more(MEMORY))
-    if isinstance(error, SparkMLError):
-        return error
-    what = f"reading it failed: {type(error).__name__}: {error}"
-    return ModelUnreadable(what, where=where, fix="store the model again")
-
-
-def inspect_here(question: Question, folder: Path) -> Findings:
     """What the model in `folder` is: identified, trusted, opened, asked for its columns.
 
     Raises:
@@ -204,92 +104,3 @@ def _opened_first(
     if isinstance(model, ChecksItself):
         model.check()
     return model
-
-
-def _probable_imports(folder: Path) -> list[str]:
-    """What opening the files will probably import, by a look at their names and nothing else."""
-    names = [path.name for path in folder.iterdir()]
-    told = (folder / "MLmodel").read_bytes()[:_FIRST] if "MLmodel" in names else b""
-    found = ["sparkml.models.inspection", *(["skops.io"] if b"skops" in told else [])]
-    for row in FLAVORS:
-        suffix = any(name.endswith(row.suffixes) for name in names) if row.suffixes else False
-        if suffix or f"  {row.mlflow_key}:\n".encode() in told:
-            return [*found, row.module, *row.imports]
-    return found
-
-
-_FIRST = 1 << 16
-
-
-def _limits(folder: Path) -> Limits:
-    mib = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / MIB
-    return Limits(
-        time_s=_raised(TIME, TIME_S + mib / 10),
-        memory_mib=int(_raised(MEMORY, MEMORY_MIB + 8 * mib)),
-        file_mib=int(64 + 2 * mib),
-    )
-
-
-def _raised(variable: str, usual: float) -> float:
-    given = os.environ.get(variable, "")
-    try:
-        return max(usual, float(given or 0))
-    except ValueError:
-        raise ConfigError(
-            f"{given!r} is no number", where=f"environment {variable}", fix="write 60, or leave it"
-        ) from None
-
-
-def _unreadable(died: Died, where: str) -> ModelUnreadable:
-    """The verdict on a model that the library did not survive."""
-    said = f" ({died.said})" if died.said else ""
-    fix = {"time": _more(TIME), "memory": _more(MEMORY)}.get(
-        died.kind, "look where the file comes from; store the model again"
-    )
-    return ModelUnreadable(f"opening it {died.what}{said}", where=where, fix=fix)
-
-
-def _error(told: Mapping[str, Any]) -> SparkMLError:
-    """The error that the sandbox told of, as itself."""
-    kinds = {SparkMLError.code: SparkMLError}
-    left = [SparkMLError]
-    while left:
-        inner = left.pop().__subclasses__()
-        kinds |= {kind.code: kind for kind in inner if kind.__module__ == SparkMLError.__module__}
-        left += inner
-    return kinds[told["code"]](told["what"], where=told["where"], fix=told["fix"])
-
-
-def _more(variable: str) -> str:
-    example = {TIME: 60, MEMORY: 8192}[variable]
-    return f"if you know that the file is right, set {variable}={example} in the environment"
-
-
-def _plain(question: Question) -> dict[str, Any]:
-    asked = asdict(question)
-    for key in ("params", "model_config"):
-        try:
-            json.dumps(asked[key])
-        except (TypeError, ValueError) as error:
-            raise ConfigError(
-                f"a value in it is not plain: {error}",
-                where=key,
-                fix="give texts, numbers, booleans, nulls, and lists and mappings of these",
-            ) from error
-    return asked
-
-
-def _signature(plain: Mapping[str, Any]) -> Signature:
-    sides = {side: tuple(Field(**f) for f in plain[side]) for side in ("inputs", "outputs")}
-    return Signature(**sides)
-
-
-def _libraries() -> list[str]:
-    """The versions of everything that is installed here, by the names of what pip leaves behind."""
-    found = {platform.python_version()}
-    for place in sys.path:
-        try:
-            found.update(n for n in os.listdir(place or ".") if n.endswith("-info"))  # noqa: PTH208
-        except OSError:  # a zip, or not there
-            continue
-    return sorted(found)

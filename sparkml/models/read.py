@@ -9,8 +9,9 @@ from sparkml.models.address import version_of
 from sparkml.models.artifact import cached_folder, fetch
 from sparkml.models.digest import check_promise, digest_of
 from sparkml.models.environment import check_environment
+from sparkml.models.first_opening import inspect_first
 from sparkml.models.identify import identify, module_of
-from sparkml.models.inspection import Question, inspect
+from sparkml.models.inspection import Question
 from sparkml.models.mlmodel import read_mlmodel
 from sparkml.models.null_policy import null_policies
 from sparkml.spec import ModelSpec
@@ -43,7 +44,7 @@ def read_spec(
     """The description of the model at `uri`: what it is, what it takes and gives, its exact bytes.
 
     Runs on the driver. Costs one copy of the model's files into this host's cache and, unless the
-    same was asked before, one load in a process of its own, with limits (`inspection`).
+    same was asked before, one load in a process of its own, with limits (`first_opening`).
 
     Args:
         uri: `models:/name@alias`, `models:/name/3`, `models:/m-…`, `runs:/run/path`, or a folder
@@ -96,7 +97,7 @@ def read_spec(
         params=dict(params or {}),
         model_config=dict(model_config or {}),
     )
-    findings = inspect(question, found.folder)
+    findings = inspect_first(question, found.folder)
     check_environment(environment, findings.differences, where=found.uri)
     columns = findings.signature
     return ModelSpec(

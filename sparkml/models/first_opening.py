@@ -1,0 +1,214 @@
+"""The first opening of a model: in the sandbox, within limits, once for the same bytes.
+
+The library may crash there, not end, or ask for all memory: that is a verdict. What passed is
+written down in the host's cache and not asked again until something that is installed changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+import traceback
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparkml.errors import ConfigError, ModelUnreadable, SparkMLError
+from sparkml.models import FLAVORS
+from sparkml.models.host_cache import note, noted
+from sparkml.models.inspection import Findings, Question, inspect
+from sparkml.models.sandbox.client import Died, call_confined
+from sparkml.models.sandbox.confine import MIB, Limits
+from sparkml.spec import Field, Signature
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIME, MEMORY = "SPARKML_OPENING_TIME_S", "SPARKML_OPENING_MEMORY_MIB"
+"""Environment variables that raise the limits of a first opening."""
+
+TIME_S, MEMORY_MIB = 6.0, 2048
+"""The limits of a small model. Each MiB of its files adds a tenth of a second, and 8 MiB."""
+
+
+_TOLD_OF_IT = 20_000
+
+
+class Elsewhere(Exception):
+    """The traceback of an error in the sandbox, as the cause of the error here (`--debug`)."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def inspect_first(question: Question, folder: Path) -> Findings:
+    """What the model in `folder` is: as written down, or found out now in the sandbox.
+
+    Runs on the driver. Costs a reading of one small file where the same was asked before, with the
+    same libraries; else one load of the model, and where none runs the start of a Python.
+
+    Raises:
+        ModelUnreadable: the library ended the process, did not end, or took too much memory.
+        SparkMLError: whatever `inspect` raises.
+    """
+    asked = _plain(question)
+    key = _key(asked)
+    told = noted(question.digest, key)
+    if told is None:
+        limits = _limits(folder)
+        argument = {"question": asked, "folder": str(folder)}
+        told = call_confined(
+            "sparkml.models.first_opening:answer",
+            argument,
+            limits,
+            imports=_probable_imports(folder),
+        )
+        if isinstance(told, Died):
+            raise _unreadable(told, question.where)
+        if "error" in told:
+            raise _error(told["error"]) from Elsewhere(told["traceback"])
+        note(question.digest, key, told)
+    return Findings(
+        flavor=told["flavor"],
+        signature=_signature(told["signature"]),
+        takes_nan=told["takes_nan"],
+        differences=tuple(told["differences"]),
+    )
+
+
+def answer(argument: Mapping[str, Any]) -> dict[str, Any]:
+    """`inspect` between plain values; any exception is an answer too. Runs in the sandbox."""
+    asked = argument["question"]
+    given = asked["signature"]
+    question = Question(
+        **{
+            **asked,
+            "outputs": tuple(asked["outputs"]),
+            "signature": _signature(given) if given else None,
+        }
+    )
+    folder = Path(argument["folder"])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return asdict(inspect(question, folder))
+    except BaseException as error:  # noqa: BLE001 -- odd bytes raise anything, SystemExit too
+        told = _verdict(error, question.where)
+        return {"error": told.to_json(), "traceback": traceback.format_exc()[-_TOLD_OF_IT:]}
+
+
+def _verdict(error: BaseException, where: str) -> SparkMLError:
+    """An exception as one of ours; a lack of memory by what is to be done about it."""
+    causes = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    if any(isinstance(one, MemoryError) or "bad_alloc" in str(one) for one in causes):
+        what = "opening it needed more memory than is allowed"
+        return ModelUnreadable(what, where=where, fix=_more(MEMORY))
+    if isinstance(error, SparkMLError):
+        return error
+    what = f"reading it failed: {type(error).__name__}: {error}"
+    return ModelUnreadable(what, where=where, fix="store the model again")
+
+
+def _probable_imports(folder: Path) -> list[str]:
+    """What opening the files will probably import, by a look at their names and nothing else."""
+    names = [path.name for path in folder.iterdir() if path.is_file()]
+    told = b""
+    if "MLmodel" in names:
+        with (folder / "MLmodel").open("rb") as file:
+            told = file.read(_FIRST)
+    skops = b"skops" in told or any(name.endswith(".skops") for name in names)
+    found = ["sparkml.models.first_opening", *(["skops.io"] if skops else [])]
+    for row in FLAVORS:
+        by_name = any(name.endswith(suffix) for name in names for suffix in row.suffixes)
+        if by_name or f"  {row.mlflow_key}:\n".encode() in told:
+            return [*found, row.module, *row.imports]
+    return found
+
+
+_FIRST = 1 << 16
+
+
+def _limits(folder: Path) -> Limits:
+    mib = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / MIB
+    return Limits(
+        time_s=_raised(TIME, TIME_S + mib / 10),
+        memory_mib=int(_raised(MEMORY, MEMORY_MIB + 8 * mib)),
+        file_mib=int(64 + 2 * mib),
+    )
+
+
+def _raised(variable: str, usual: float) -> float:
+    given = os.environ.get(variable, "")
+    try:
+        return max(usual, float(given or 0))
+    except ValueError:
+        raise ConfigError(
+            f"{given!r} is no number", where=f"environment {variable}", fix="write 60, or leave it"
+        ) from None
+
+
+def _unreadable(died: Died, where: str) -> ModelUnreadable:
+    """The verdict on a model that the library did not survive."""
+    said = f" ({died.said})" if died.said else ""
+    fix = {"time": _more(TIME), "memory": _more(MEMORY)}.get(
+        died.kind, "look where the file comes from; store the model again"
+    )
+    return ModelUnreadable(f"opening it {died.what}{said}", where=where, fix=fix)
+
+
+def _error(told: Mapping[str, Any]) -> SparkMLError:
+    """The error that the sandbox told of, as itself."""
+    kinds = {SparkMLError.code: SparkMLError}
+    left = [SparkMLError]
+    while left:
+        inner = left.pop().__subclasses__()
+        kinds |= {kind.code: kind for kind in inner if kind.__module__ == SparkMLError.__module__}
+        left += inner
+    return kinds[told["code"]](told["what"], where=told["where"], fix=told["fix"])
+
+
+def _more(variable: str) -> str:
+    example = {TIME: 60, MEMORY: 8192}[variable]
+    return f"if you know that the file is right, set {variable}={example} in the environment"
+
+
+def _plain(question: Question) -> dict[str, Any]:
+    asked = asdict(question)
+    for key in ("params", "model_config"):
+        try:
+            json.dumps(asked[key])
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"a value in it is not plain: {error}",
+                where=key,
+                fix="give texts, numbers, booleans, nulls, and lists and mappings of these",
+            ) from error
+    return asked
+
+
+def _signature(plain: Mapping[str, Any]) -> Signature:
+    sides = {side: tuple(Field(**f) for f in plain[side]) for side in ("inputs", "outputs")}
+    return Signature(**sides)
+
+
+def _key(asked: Mapping[str, Any]) -> str:
+    """What stands for a question: all of it but the address, and the libraries that answer it."""
+    told = {name: value for name, value in asked.items() if name != "where"}
+    return hashlib.sha256(json.dumps([told, _libraries()]).encode()).hexdigest()
+
+
+def _libraries() -> list[str]:
+    """The versions of everything that is installed here, by the names of what pip leaves behind."""
+    found = {platform.python_version()}
+    for place in sys.path:
+        try:
+            found.update(n for n in os.listdir(place or ".") if n.endswith("-info"))  # noqa: PTH208
+        except OSError:  # a zip, or not there
+            continue
+    return sorted(found)
