@@ -13,6 +13,8 @@ import pytest
 _HOME = Path(tempfile.mkdtemp(prefix="sparkml-tests-"))
 os.environ["SPARKML_CACHE"] = str(_HOME / "models")
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+# A fork of a process that OpenMP has threads in hangs: `tests/hostile/opening.py` opens models so.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 for _name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
     os.environ.pop(_name, None)
 

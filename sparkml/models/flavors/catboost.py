@@ -124,7 +124,10 @@ class CatBoostBooster:
 
     def check(self) -> None:
         """See `check_booster`."""
-        check_booster(self._model)
+        try:
+            check_booster(self._model)
+        except self._catboost.CatBoostError as error:
+            raise ValueError(f"CatBoost cannot write it again: {error}") from error
 
     def convert(self, batch: pa.RecordBatch) -> Any:
         """The matrix, or with categories the DataFrame, in which a missing text is NaN."""

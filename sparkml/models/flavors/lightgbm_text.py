@@ -66,7 +66,9 @@ def check_booster(booster: Any) -> None:
     for number, tree in enumerate(trees):
         try:
             _check_tree(_pairs(tree), features)
-        except (KeyError, ValueError) as error:
+        except KeyError as error:
+            raise ValueError(f"its tree {number} has no {error}") from error
+        except ValueError as error:
             raise ValueError(f"its tree {number} is damaged: {error}") from error
 
 
