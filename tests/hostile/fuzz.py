@@ -16,18 +16,23 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from tests.hostile.mutate import mutated
 from tests.hostile.opening import FINE, Ended, in_fork, opened_first, scored
-from tests.hostile.seeds import SEEDS
+from tests.hostile.seeds import SEEDS, beside
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-def outcome(name: str, data: bytes) -> tuple[Ended, Ended | None]:
-    """How the opening of a file ended, and how the scoring where it was accepted."""
+def outcome(name: str, data: bytes, others: Mapping[str, bytes]) -> tuple[Ended, Ended | None]:
+    """How the opening of a model ended, and how the scoring where it was accepted."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "model"
         folder.mkdir()
-        (folder / name).write_bytes(data)
+        for file, content in {**others, name: data}.items():
+            (folder / file).write_bytes(content)
         opening = in_fork(lambda: opened_first(folder), folder)
         if opening.how != FINE:
             return opening, None
@@ -70,18 +75,18 @@ KINDS = {"zip": in_zip, "protobuf": in_protobuf}
 def fuzz(kind: str, runs: int, seed: int, keep: Path | None) -> int:
     """The number of defects among so many damaged files; each is told, and kept in `keep`."""
     name, how, make = SEEDS[kind]
-    models = list(make())
+    models, others = list(make()), beside(name)
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     defects = 0
     for model in models:
-        opening, scoring = outcome(name, model)
+        opening, scoring = outcome(name, model, others)
         print("seed:", opening.how, scoring and scoring.how, "" if scoring else opening.told[-300:])
     for run in range(runs):
         rng = Random(f"{seed} {run}")
         model = rng.choice(models)
         data = KINDS[how](model, rng) if how in KINDS else mutated(model, rng, how)
-        opening, scoring = outcome(name, data)
+        opening, scoring = outcome(name, data, others)
         counts[f"opening: {opening.how}" if scoring is None else f"scoring: {scoring.how}"] += 1
         if opening.how != FINE:
             last = " ".join(opening.told.splitlines()[-1:]).partition(" | ")[0]

@@ -20,6 +20,7 @@ from sparkml.arrow import input_schema
 from sparkml.errors import SparkMLError
 from sparkml.lists import is_list
 from sparkml.models.base import ChecksFiles, ChecksItself
+from sparkml.models.environment import environment_differences
 from sparkml.models.mlmodel import read_mlmodel
 from sparkml.models.read import decide, identify, module_of
 from sparkml.spec import Signature
@@ -48,6 +49,7 @@ def opened_first(folder: Path, **wanted: Any) -> Signature:
     flavor = module_of(row)
     if flavor.runs_code(folder, description):
         raise SparkMLError("runs code")
+    environment_differences(folder, description, row.name)
     if isinstance(flavor, ChecksFiles):
         flavor.check_files(folder, description)
     model = flavor.open_model(folder, description, {})

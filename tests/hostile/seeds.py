@@ -153,6 +153,59 @@ def skops() -> Iterator[bytes]:
     yield dumps(LGBMClassifier(n_estimators=2, num_leaves=5, n_jobs=1, verbose=-1).fit(x, SIGN))
 
 
+def mlmodel() -> Iterator[bytes]:
+    """The description that MLflow writes, with columns and with a tensor."""
+    import json
+
+    columns = [{"type": "double", "name": name, "required": True} for name in FRAME]
+    tensor = [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 3]}}]
+    for inputs in (columns, tensor):
+        yield f"""artifact_path: model
+flavors:
+  lightgbm:
+    code: null
+    data: model.txt
+    lgb_version: 4.6.0
+    model_class: lightgbm.basic.Booster
+  python_function:
+    env: {{conda: conda.yaml, virtualenv: python_env.yaml}}
+    loader_module: mlflow.lightgbm
+    python_version: 3.11.7
+model_size_bytes: 2000
+signature:
+  inputs: '{json.dumps(inputs)}'
+  outputs: '[{{"type": "double"}}]'
+  params: null
+utc_time_created: '2026-01-01 00:00:00'
+""".encode()
+
+
+def conda() -> Iterator[bytes]:
+    """The environment that MLflow writes."""
+    yield b"""channels: [conda-forge]
+dependencies:
+- python=3.11.7
+- pip<=24.0
+- pip:
+  - mlflow==3.1.0
+  - lightgbm==4.6.0
+  - numpy==2.0.1
+name: mlflow-env
+"""
+
+
+def beside(name: str) -> Mapping[str, bytes]:
+    """The other files of a model that `name` is a part of."""
+    if name not in ("MLmodel", "conda.yaml"):
+        return {}
+    others = {
+        "model.txt": next(lightgbm()),
+        "MLmodel": next(mlmodel()),
+        "conda.yaml": next(conda()),
+    }
+    return {other: data for other, data in others.items() if other != name}
+
+
 SEEDS: Mapping[str, tuple[str, str, Callable[[], Iterator[bytes]]]] = {
     "lightgbm": ("model.txt", "text", lightgbm),
     "xgboost": ("model.json", "text", xgboost),
@@ -160,5 +213,7 @@ SEEDS: Mapping[str, tuple[str, str, Callable[[], Iterator[bytes]]]] = {
     "catboost": ("model.cbm", "binary", catboost),
     "onnx": ("model.onnx", "protobuf", onnx),
     "skops": ("model.skops", "zip", skops),
+    "mlmodel": ("MLmodel", "text", mlmodel),
+    "conda": ("conda.yaml", "text", conda),
 }
 """Format → the file's name, the kind of its damages (`mutate.MUTATIONS`), and whole models."""
