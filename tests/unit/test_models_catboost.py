@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import struct
+
 import catboost
 import mlflow.catboost
 import numpy as np
@@ -13,6 +16,7 @@ from sparkml import load_scorer, read_spec
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.spec import Field, Signature
 from sparkml.testing import check_scorer
+from tests.hostile.opening import DIED, REFUSED, opened_first
 
 QUIET = {"iterations": 6, "depth": 3, "verbose": 0, "thread_count": 1}
 QUIET |= {"allow_writing_files": False}
@@ -206,6 +210,50 @@ def test_a_file_that_is_no_model_is_refused(content, tmp_path):
     (tmp_path / "model.cbm").write_bytes(raw[: len(raw) // 2] if content == "half" else content)
     with pytest.raises(ModelUnreadable, match="CatBoost cannot read the file"):
         read_spec(path)
+
+
+def damaged(path, before, after):
+    """The file with some numbers, found by what they are, replaced by others."""
+    raw = path.read_bytes()
+    assert raw.count(before) == 1
+    path.write_bytes(raw.replace(before, after))
+    ended = opened_first(path.parent)
+    assert ended.how in (REFUSED, DIED), ended
+    return ended.told
+
+
+@pytest.mark.parametrize(
+    ("step", "to", "said"),
+    [
+        ((1, 0), (1, 2048), "leads out of the tree"),
+        ((1, 0), (65535, 0), "leads out of the tree"),
+        ((1, 2), (1, 0), "has no value"),
+    ],
+)
+def test_a_step_out_of_a_tree_is_refused(step, to, said, tmp_path):
+    """Trees that are not symmetric: the library follows them a block of rows at a time."""
+    shape = {"grow_policy": "Lossguide", "max_leaves": 5}
+    model = catboost.CatBoostClassifier(**{**QUIET, "iterations": 1, "depth": 4}, **shape)
+    (tmp_path / "m").mkdir()
+    stored(model.fit(FRAME, SIGN), tmp_path / "m")
+    steps = model._object._get_tree_step_nodes(0)
+    pairs = [struct.pack("<2H", *pair) for pair in steps]
+    pairs[steps.index(step)] = struct.pack("<2H", *to)
+    before = b"".join(struct.pack("<2H", *pair) for pair in steps)
+    assert said in damaged(tmp_path / "m/model.cbm", before, b"".join(pairs))
+
+
+@pytest.mark.parametrize("to", [-1, 9, 2**30])
+def test_a_split_that_there_is_not_is_refused(to, tmp_path):
+    """Beyond the features' borders the library would read what memory holds, or dies at once."""
+    model = catboost.CatBoostClassifier(**{**QUIET, "iterations": 2}).fit(FRAME, SIGN)
+    (tmp_path / "m").mkdir()
+    stored(model, tmp_path / "m")
+    model.save_model(str(tmp_path / "model.json"), format="json")
+    trees = json.loads((tmp_path / "model.json").read_text())["oblivious_trees"]
+    splits = [split["split_index"] for tree in trees for split in tree["splits"]]
+    before = struct.pack(f"<{len(splits)}i", *splits)
+    damaged(tmp_path / "m/model.cbm", before, struct.pack("<i", to) + before[4:])
 
 
 def test_what_it_does_not_take_is_refused(mixed):

@@ -18,6 +18,7 @@ from sparkml.errors import ModelUnreadable, SignatureError, UnsupportedFlavor
 from sparkml.models.digest import digest_of
 from sparkml.spec import Field
 from sparkml.testing import check_scorer
+from tests.hostile.opening import DIED, REFUSED, opened_first
 
 QUIET = {"nthread": 1, "max_depth": 3}
 RNG = np.random.default_rng(0)
@@ -306,37 +307,94 @@ def test_json_that_is_no_model_is_refused(text, said, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["json", "ubj"])
-def test_half_a_file_is_refused(suffix, tmp_path):
-    """In both formats."""
-    stored(trained("binary:logistic", SIGN), tmp_path, suffix)
-    path = tmp_path / f"model.{suffix}"
+def test_half_a_file_ends_where_it_is_opened_first(suffix, tmp_path):
+    """One format is an error; of the other's half the library dies."""
+    path = tmp_path / "m" / f"model.{suffix}"
+    path.parent.mkdir()
+    stored(trained("binary:logistic", SIGN), path.parent, suffix)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(ModelUnreadable, match="XGBoost cannot read the file"):
-        read_spec(str(path))
+    ended = opened_first(path.parent)
+    assert ended.how in (REFUSED, DIED)
+
+
+def changed(model, at, value):
+    """Set what stands in a model `at` a path of keys, as `a/b/0`."""
+    *way, last = (int(key) if key.isdigit() else key for key in at.split("/"))
+    for key in way:
+        model = model[key]
+    model[last] = value
+
+
+TREES = "learner/gradient_booster/model/trees/0/"
+MODEL = "learner/gradient_booster/model/"
 
 
 @pytest.mark.parametrize("suffix", ["json", "ubj"])
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("at", "value", "said"),
     [
-        ("left_children", 0, "leads out of the tree"),
-        ("right_children", 90_000_000, "leads out of the tree"),
-        ("left_children", 2, "have one child"),
-        ("split_indices", 3, "a feature that there is not"),
+        (TREES + "left_children/0", 0, "leads out of the tree"),
+        (TREES + "right_children/0", 90_000_000, "leads out of the tree"),
+        (TREES + "left_children/0", 2, "have one child"),
+        (TREES + "split_indices/0", 3, "a feature that there is not"),
+        (MODEL + "tree_info/0", 50_000_000, "are not those of its classes"),
+        (MODEL + "tree_info/0", -50_000_000, "are not those of its classes"),
+        (MODEL + "iteration_indptr/2", 90, "rounds do not part"),
+        ("learner/attributes/best_iteration", "6", "no round 6"),
+        ("learner/attributes/best_iteration", "-2", "no round -2"),
     ],
 )
-def test_a_tree_that_is_none_is_refused(name, value, said, suffix, tmp_path):
+def test_a_model_that_does_not_hold_together_is_refused(at, value, said, suffix, tmp_path):
     """The library would go round in it for ever, or end the process."""
     model = json.loads(trained("binary:logistic", SIGN).save_raw("json"))
-    model["learner"]["gradient_booster"]["model"]["trees"][0][name][0] = value
-    text = json.dumps(model, separators=(",", ":"))
-    (tmp_path / "model.json").write_text(text)
+    changed(model, at, value)
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "model.json").write_text(json.dumps(model, separators=(",", ":")))
     if suffix == "ubj":
-        booster = xgboost.Booster(model_file=tmp_path / "model.json")
-        (tmp_path / "model.json").unlink()
-        booster.save_model(tmp_path / "model.ubj")
+        booster = xgboost.Booster(model_file=folder / "model.json")
+        (folder / "model.json").unlink()
+        booster.save_model(folder / "model.ubj")
     with pytest.raises(ModelUnreadable, match=said):
-        read_spec(str(tmp_path / f"model.{suffix}"))
+        read_spec(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "said"),
+    [
+        ("learner/learner_model_param/num_feature", "4", "tells of 3 features"),
+        ("learner/gradient_booster/model/weights", [0.5] * 3, "its weights are others"),
+    ],
+)
+def test_a_linear_model_of_other_features_is_refused(at, value, said, tmp_path):
+    """Its weights are followed by place alone."""
+    model = json.loads(
+        trained("reg:squarederror", FRAME["age"], booster="gblinear").save_raw("json")
+    )
+    changed(model, at, value)
+    (tmp_path / "model.json").write_text(json.dumps(model))
+    with pytest.raises(ModelUnreadable, match=said):
+        read_spec(str(tmp_path / "model.json"))
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        ("feature_segments/1", 2**40),
+        ("enc/0/offsets/1", 900),
+        ("sorted_idx/0", 900_000_000),
+    ],
+)
+def test_categories_that_lead_elsewhere_are_no_model(at, value, tmp_path):
+    """The library hands them out by place, and dies of a place that there is not, or we refuse."""
+    frame = with_categories()
+    model = json.loads(trained("reg:squarederror", frame["size"], frame).save_raw("json"))
+    changed(model, f"learner/gradient_booster/model/cats/{at}", value)
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "model.json").write_text(json.dumps(model))
+    ended = opened_first(folder)
+    assert ended.how in (REFUSED, DIED), ended.told
 
 
 def test_a_worker_does_not_look_at_the_trees_again(tmp_path):

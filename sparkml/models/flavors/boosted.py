@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkml.arrow import matrix, to_arrow_type
-from sparkml.errors import ConfigError, SignatureError
+from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
 from sparkml.models.flavors.sklearn_signature import (
@@ -20,6 +20,7 @@ from sparkml.models.flavors.sklearn_signature import (
     outputs_of,
     probe,
 )
+from sparkml.models.rehearsal import rehearse
 from sparkml.models.results import as_column
 from sparkml.spec import Field
 
@@ -75,6 +76,10 @@ class Booster(Protocol):
         """`prediction` and, where it is asked for, `probability`."""
         ...
 
+    def check(self) -> None:
+        """Nothing, or ValueError: what it is made of would lead the library out of it."""
+        ...
+
 
 class BoostedModel:
     """A `base.OpenModel` around a `Booster`."""
@@ -127,6 +132,21 @@ class BoostedModel:
                 fix="leave them out, or say flavor: pyfunc",
             )
         return BoostedPredictor(self, signature)
+
+    def check(self) -> None:
+        """Refuse a model that the library would follow out of itself.
+
+        Raises:
+            ModelUnreadable: it is damaged.
+        """
+        try:
+            self.booster.check()
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelUnreadable(
+                f"the model is damaged: {error}",
+                where=self.where,
+                fix="store it again, by the version of the library that is installed here",
+            ) from error
 
     def probed(self, inputs: tuple[Field, ...], of: Callable[[Any], Any]) -> Any:
         """What `of` gives for two rows without values, or of zeros if it refuses those."""
@@ -191,6 +211,12 @@ class BoostedPredictor:
             probe(of, self._inputs, missing=True) is not None
             for of in (scored, lambda batch: scored(_without_null_texts(batch)))
         )
+
+    def check(self) -> None:
+        """See `rehearse`."""
+        booster = self._model.booster
+        known = {booster.names[place]: values for place, values in booster.categories.items()}
+        rehearse(self.predict, self._inputs, known)
 
     def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """The outputs of `batch`."""

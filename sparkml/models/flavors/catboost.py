@@ -33,6 +33,7 @@ from sparkml.errors import ConfigError, ModelUnreadable
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
 from sparkml.models.flavors.boosted import BoostedModel
+from sparkml.models.flavors.catboost_trees import check_booster
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
 from sparkml.models.pools import pool_threads
@@ -88,6 +89,7 @@ def open_model(
         path = next(p for p in sorted(folder.iterdir()) if p.suffix == ".cbm")
     try:
         model = catboost.CatBoost().load_model(str(path), own.get("save_format", "cbm"))
+        booster = CatBoostBooster(model, catboost)
     except catboost.CatBoostError as error:
         raise ModelUnreadable(
             f"CatBoost cannot read the file: {error}",
@@ -99,7 +101,7 @@ def open_model(
             "the model takes embeddings", where=str(path), fix="log it with MLflow, flavor: pyfunc"
         )
     differences = _differences(model, catboost.__version__)
-    return BoostedModel(CatBoostBooster(model, catboost), where=str(path), differences=differences)
+    return BoostedModel(booster, where=str(path), differences=differences)
 
 
 class CatBoostBooster:
@@ -119,6 +121,13 @@ class CatBoostBooster:
             LEAF: lambda x: per_tree(model.calc_leaf_indexes(x, thread_count=pool_threads())),
             CONTRIBUTIONS: self._contributions,
         }
+
+    def check(self) -> None:
+        """See `check_booster`."""
+        try:
+            check_booster(self._model)
+        except self._catboost.CatBoostError as error:
+            raise ValueError(f"CatBoost cannot write it again: {error}") from error
 
     def convert(self, batch: pa.RecordBatch) -> Any:
         """The matrix, or with categories the DataFrame, in which a missing text is NaN."""

@@ -28,17 +28,13 @@ from sparkml.models.extras import need
 from sparkml.models.flavors.boosted import BoostedModel, coded
 from sparkml.models.flavors.lightgbm_text import (
     categorical_of,
-    check_text,
+    check_booster,
+    check_same,
     holds_codes,
     infos_of,
     objective_of,
 )
-from sparkml.models.flavors.sklearn_file import (
-    check_file,
-    check_predicts,
-    code_in,
-    read_estimator,
-)
+from sparkml.models.flavors.sklearn_file import check_predicts, code_in, read_estimator
 from sparkml.models.mlmodel import inside
 from sparkml.models.pools import pool_threads
 
@@ -63,22 +59,6 @@ def runs_code(folder: Path, description: MLmodel | None) -> str:
     return code_in(folder, _as_sklearn(description))
 
 
-def check_files(folder: Path, description: MLmodel | None) -> None:
-    """Look at every tree of a text, in a file of its own or in a skops file.
-
-    Raises:
-        ModelUnreadable: the text is damaged or from a newer LightGBM.
-    """
-    if description is not None and not _is_booster(description):
-        check_file(folder, _as_sklearn(description))
-        return
-    path = _text_file(folder, description)
-    try:
-        check_text(path.read_text(encoding="utf-8"))
-    except (ValueError, KeyError, OSError) as error:
-        raise _unreadable(error, path) from error
-
-
 def open_model(
     folder: Path, description: MLmodel | None, model_config: Mapping[str, Any]
 ) -> BoostedModel:
@@ -97,19 +77,25 @@ def open_model(
     if description is not None and not _is_booster(description):
         return _opened_wrapper(folder, description)
     path = _text_file(folder, description)
-    return BoostedModel(LightGBMBooster(_read(path)), where=str(path))
+    return BoostedModel(LightGBMBooster(_read(path), file=path), where=str(path))
 
 
 class LightGBMBooster:
     """A `boosted.Booster`; `labels` are those of a wrapper's classes.
 
-    Unless it `classifies`, its results are numbers, even where they are probabilities.
+    Unless it `classifies`, its results are numbers, even where they are probabilities. `file` holds
+    its text, where it is not a wrapper's.
     """
 
     def __init__(
-        self, booster: Any, labels: npt.NDArray[Any] | None = None, *, classifies: bool = True
+        self,
+        booster: Any,
+        labels: npt.NDArray[Any] | None = None,
+        *,
+        classifies: bool = True,
+        file: Path | None = None,
     ) -> None:
-        self._booster, self._labels = booster, labels
+        self._booster, self._labels, self._file = booster, labels, file
         self._threads = pool_threads()
         text = booster.model_to_string(num_iteration=1)
         self.names: list[str] = booster.feature_name()
@@ -124,6 +110,13 @@ class LightGBMBooster:
             LEAF: lambda x: per_tree(self._predict(x, pred_leaf=True)),
             CONTRIBUTIONS: self._contributions,
         }
+
+    def check(self) -> None:
+        """See `check_booster`; and that it is what the file says."""
+        if self._file:
+            understood = self._booster.model_to_string(num_iteration=-1)
+            check_same(self._file.read_text(encoding="utf-8"), understood)
+        check_booster(self._booster)
 
     def convert(self, batch: pa.RecordBatch) -> Any:
         """The matrix; a category is its code, an unseen one is missing, as LightGBM has it."""

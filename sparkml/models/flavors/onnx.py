@@ -13,10 +13,11 @@ from sparkml.errors import ConfigError, ModelUnreadable, did_you_mean
 from sparkml.models.batch_free import check_batch_free, two_rows
 from sparkml.models.extra_outputs import check_outputs
 from sparkml.models.flavors.onnx_feeds import Feeds
-from sparkml.models.flavors.onnx_session import check_config, open_session
+from sparkml.models.flavors.onnx_session import check_config, open_session, run_for_a_while
 from sparkml.models.flavors.onnx_tensors import Port, column_of, port_of, refuse_strange, table_of
 from sparkml.models.flavors.sklearn_signature import PREDICTION, PROBABILITY, probe
 from sparkml.models.mlmodel import inside
+from sparkml.models.rehearsal import rehearse
 from sparkml.spec import Field
 
 if TYPE_CHECKING:
@@ -152,14 +153,15 @@ class OnnxModel:
         feeds = self.feeds(inputs)
         size = self.batch_rows
 
+        def results(feed: Mapping[str, npt.NDArray[Any]], rows: int) -> Tables:
+            made = run_for_a_while(self.session, list(wanted), feed, rows)
+            return [table_of(result) for result in made]
+
         def run(batch: pa.RecordBatch) -> Tables:
             feed = feeds(batch)
             if size is None:
-                return [table_of(result) for result in self.session.run(list(wanted), feed)]
-            pieces = [
-                [table_of(result) for result in self.session.run(list(wanted), piece)]
-                for piece in _pieces(feed, batch.num_rows, size)
-            ]
+                return results(feed, batch.num_rows)
+            pieces = [results(piece, size) for piece in _pieces(feed, batch.num_rows, size)]
             return [np.concatenate(part)[: batch.num_rows] for part in zip(*pieces, strict=True)]
 
         return run
@@ -189,7 +191,8 @@ class OnnxPredictor:
         self.tables = model.runner(signature.inputs, wanted)
 
     def check(self) -> None:
-        """Refuse a graph whose rows' results are not their own: see `check_batch_free`."""
+        """See `rehearse`; refuse a graph whose rows' results are not their own."""
+        rehearse(self.predict, self._signature.inputs, {})
         rows = two_rows(self._signature.inputs)
         each = (rows.slice(0, 1), rows.slice(1, 1))
         check_batch_free(self.tables, rows, each, rtol=BATCH_RTOL, where=self._model.where)

@@ -12,9 +12,9 @@ from sparkml.arrow import matrix, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
+from sparkml.models.flavors.boosters_inside import check_boosters
 from sparkml.models.flavors.sklearn_extras import extras_of, names_after
 from sparkml.models.flavors.sklearn_file import (
-    check_file,
     check_predicts,
     code_in,
     read_estimator,
@@ -58,11 +58,6 @@ VECTORIZERS = frozenset(
 def runs_code(folder: Path, description: MLmodel | None) -> str:
     """Why opening these files runs code that they hold; empty for skops, which cannot."""
     return code_in(folder, description)
-
-
-def check_files(folder: Path, description: MLmodel | None) -> None:
-    """See `check_file`."""
-    check_file(folder, description)
 
 
 def open_model(
@@ -122,6 +117,10 @@ class SklearnModel:
         if not made and len(recorded) == 1:
             return (Field(name=PREDICTION, type=recorded[0].type),)
         return made
+
+    def check(self) -> None:
+        """See `check_boosters`."""
+        check_boosters(where=self.where)
 
     def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:
         """`margin`, `leaf` and `contributions`, those that the last step gives for two rows."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ModelUnreadable, SparkMLError
 from sparkml.models.extras import need
-from sparkml.models.flavors.lightgbm_skops import check_boosters
 from sparkml.models.mlmodel import inside
 from sparkml.models.own_code import bring_code
 from sparkml.models.trust import trusted_types
@@ -49,17 +48,6 @@ def code_in(folder: Path, description: MLmodel | None) -> str:
     if description and description.flavors["sklearn"].get("code"):
         return "the model brings Python modules of its own (code)"
     return ""
-
-
-def check_file(folder: Path, description: MLmodel | None) -> None:
-    """Look at the LightGBM models in a skops file; pickles run code anyway.
-
-    Raises:
-        ModelUnreadable: one is damaged.
-    """
-    path, kind = model_file(folder, description)
-    if kind == "skops":
-        check_boosters(path)
 
 
 def read_estimator(folder: Path, description: MLmodel | None) -> tuple[Any, tuple[str, ...]]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Given = TypeVar("Given")
 Rows = TypeVar("Rows")
 PREDICTION, PROBABILITY = "prediction", "probability"
+_NO_MEMORY = re.compile("bad_alloc|bad allocation|allocate memory")
+"""What compiled libraries say of too little memory."""
 
 
 def inputs_of(names: Sequence[str], width: int | None, *, shape: str) -> tuple[Field, ...]:
@@ -148,12 +150,18 @@ def probe(
 
 
 def tried(call: Callable[[Rows], Given], rows: Rows) -> Given | None:
-    """What the model gives for `rows`; None where it refuses them."""
+    """What the model gives for `rows`; None where it refuses them.
+
+    Raises:
+        MemoryError: it would have taken more memory than there is, which is no refusal.
+    """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
             return call(rows)
-        except Exception:  # noqa: BLE001 -- any refusal is an answer
+        except Exception as error:  # any refusal is an answer
+            if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+                raise MemoryError(str(error)) from error
             return None
 
 

@@ -35,13 +35,8 @@ from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
 from sparkml.models.flavors.boosted import BoostedModel, coded
 from sparkml.models.flavors.xgboost_device import device_of_booster, put_on
-from sparkml.models.flavors.xgboost_file import (
-    check_file,
-    check_trees,
-    model_file,
-    refuse_newer,
-    unreadable,
-)
+from sparkml.models.flavors.xgboost_file import model_file, refuse_newer, unreadable
+from sparkml.models.flavors.xgboost_trees import check_booster
 from sparkml.models.model_config import check_keys
 from sparkml.models.pools import pool_threads
 
@@ -69,11 +64,6 @@ def runs_code(folder: Path, description: MLmodel | None) -> str:  # noqa: ARG001
     return ""
 
 
-def check_files(folder: Path, description: MLmodel | None) -> None:
-    """See `check_file`."""
-    check_file(model_file(folder, description))
-
-
 def open_model(
     folder: Path, description: MLmodel | None, model_config: Mapping[str, Any]
 ) -> BoostedModel:
@@ -96,22 +86,7 @@ def open_model(
     put_on(booster, str(model_config.get("device", "cpu")))
     own = description.flavors["xgboost"] if description else {}
     wrapper = str(own.get("model_class", "")).rpartition(".")[2]
-    return XGBoostModel(booster, xgboost, wrapper, path)
-
-
-class XGBoostModel(BoostedModel):
-    """A `BoostedModel` that can look at its trees."""
-
-    def __init__(self, booster: Any, xgboost: Any, wrapper: str, path: Path) -> None:
-        super().__init__(XGBoostBooster(booster, xgboost, wrapper), where=str(path))
-        self._raw, self._path = booster, path
-
-    def check(self) -> None:
-        """Refuse a model whose trees are none: see `check_trees`."""
-        try:
-            check_trees(self._raw)
-        except ValueError as error:
-            raise unreadable(error, self._path) from error
+    return BoostedModel(XGBoostBooster(booster, xgboost, wrapper), where=str(path))
 
 
 class XGBoostBooster:
@@ -138,6 +113,10 @@ class XGBoostBooster:
             LEAF: lambda x: per_tree(self._from_dmatrix(x, pred_leaf=True)),
             CONTRIBUTIONS: lambda x: self._from_dmatrix(x, pred_contribs=True),
         }
+
+    def check(self) -> None:
+        """See `check_booster`."""
+        check_booster(self._booster)
 
     def convert(self, batch: pa.RecordBatch) -> Any:
         """The matrix; a category is its code, an unseen one is an error."""

@@ -20,7 +20,7 @@ from sparkml.errors import (
     UnsupportedFlavor,
 )
 from sparkml.models.digest import digest_of
-from sparkml.models.flavors.onnx_session import open_session
+from sparkml.models.flavors.onnx_session import open_session, run_for_a_while
 from sparkml.models.pools import pool_threads
 from sparkml.models.read import open_predictor, read_spec
 from sparkml.spec import Field
@@ -34,6 +34,7 @@ from tests.graphs import (
     native,
     node,
 )
+from tests.hostile.opening import DIED, HUNG, MEMORY, opened_first
 from tests.missing_library import without
 
 RNG = np.random.default_rng(0)
@@ -213,6 +214,59 @@ def test_a_worker_does_not_ask_the_graph_again(save, tmp_path):
     onnx.save_model(model, folder / "model.onnx")
 
     assert load_scorer(replace(spec, digest=digest_of(folder)), folder)
+
+
+def looping(times):
+    """A graph that adds its rows to themselves as often as `times`, made of `x`, says."""
+    value = onnx.helper.make_tensor_value_info
+    body = onnx.helper.make_graph(
+        [node("Identity", "go", "on"), node("Add", "v v", "w")],
+        "body",
+        [value("i", 7, []), value("go", 9, []), value("v", FLOAT, ["N", 3])],
+        [value("on", 9, []), value("w", FLOAT, ["N", 3])],
+    )
+    loop = onnx.helper.make_node("Loop", ["times", "", "x"], ["y"], body=body)
+    return graph([*times, loop], {"x": (FLOAT, ["N", 3])}, {"y": (FLOAT, ["N", 3])})
+
+
+def test_a_loop_that_rows_make_endless_ends_where_it_is_opened_first(tmp_path):
+    """The rehearsal has a row that does; alone, two rows of zeros would not tell."""
+    times = [node("ReduceMax", "x", "most", keepdims=0), node("Cast", "most", "times", to=7)]
+    folder = tmp_path / "m"
+    folder.mkdir()
+    onnx.save_model(looping(times), folder / "m.onnx")
+    ended = opened_first(folder)
+    assert ended.how == HUNG, ended.told
+
+
+def test_a_run_without_end_is_stopped(save, monkeypatch):
+    """A row that no rehearsal has: its worker goes on after a while."""
+    times = [node("ReduceMax", "x", "most", keepdims=0), node("Cast", "most", "times", to=7)]
+    session = open_session(Path(save(looping(times))), {}, {})
+    monkeypatch.setattr("sparkml.models.flavors.onnx_session.LONGEST_S", 0.2)
+    few = run_for_a_while(session, ["y"], {"x": np.ones((1, 3), np.float32)}, 1)
+    assert few[0].tolist() == [[2.0, 2.0, 2.0]]
+    with pytest.raises(Exception, match="terminate flag"):
+        run_for_a_while(session, ["y"], {"x": np.full((1, 3), 1e18, np.float32)}, 1)
+
+
+def test_a_row_that_asks_for_all_memory_is_refused(tmp_path):
+    """Sizes that are made of a row's values: what a table holds is anybody's guess."""
+    nodes = [
+        node("ReduceMax", "x", "most", axes=[0, 1], keepdims=0),
+        node("Cast", "most", "size", to=7),
+        node("Unsqueeze", "size axis", "shape"),
+        node("ConstantOfShape", "shape", "many"),
+        node("ReduceSum", "many", "sum", keepdims=0),
+        node("Add", "x sum", "y"),
+    ]
+    model = graph(nodes, {"x": (FLOAT, ["N", 3])}, {"y": (FLOAT, ["N", 3])}, axis=np.array([0]))
+    model.opset_import[0].version = 17
+    folder = tmp_path / "m"
+    folder.mkdir()
+    onnx.save_model(model, folder / "m.onnx")
+    ended = opened_first(folder)
+    assert ended.how in (MEMORY, HUNG, DIED), ended.told
 
 
 def test_a_graph_for_one_row_at_a_time_may_do_so(save):
