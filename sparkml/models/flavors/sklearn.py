@@ -12,11 +12,13 @@ from sparkml.arrow import matrix, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
+from sparkml.models.flavors.sklearn_arrays import check_arrays
 from sparkml.models.flavors.sklearn_extras import extras_of, names_after
 from sparkml.models.flavors.sklearn_file import (
     check_file,
     check_predicts,
     code_in,
+    is_skops,
     read_estimator,
 )
 from sparkml.models.flavors.sklearn_graph import (
@@ -80,7 +82,8 @@ def open_model(
             "a scikit-learn model takes no model_config", where=str(folder), fix="leave it out"
         )
     loaded, differences = read_estimator(folder, description)
-    return SklearnModel(loaded, differences, where=str(folder))
+    made = RestoredModel if is_skops(folder, description) else SklearnModel
+    return made(loaded, differences, where=str(folder))
 
 
 class SklearnModel:
@@ -215,6 +218,14 @@ class SklearnModel:
                 where=self.where,
                 fix="declare the columns that it was trained on",
             )
+
+
+class RestoredModel(SklearnModel):
+    """An estimator that skops put together from what its file says, whoever wrote that."""
+
+    def check(self) -> None:
+        """Look whether its arrays keep compiled code inside: see `check_arrays`."""
+        check_arrays(self.estimator, where=self.where)
 
 
 class SklearnPredictor:
