@@ -115,12 +115,13 @@ def allowed() -> Mapping[str, Mapping[Name, Any]]:
     numbers = {kind for kind in np.sctypeDict.values() if kind not in (np.void, np.object_)}
     functions = {**_own(_functions()), **_ufuncs()}
     keys = _own([*SCALARS, *numbers])
-    types = _own([*SCALARS, *numbers, np.object_, dict, frozenset, list, object, set, tuple])
+    dicts = [dict, _named("collections", "OrderedDict")]
+    types = _own([*SCALARS, *numbers, np.object_, *dicts, frozenset, list, object, set, tuple])
     masked = np.ma.MaskedArray
     return {
         "array": _own([np.ndarray, *numbers]),
         "bytes": _own([bytes, bytearray]),
-        "dict": _own([dict, _named("collections", "OrderedDict"), Bunch]),
+        "dict": _own([*dicts, Bunch]),
         "defaultdict": _own([_named("collections", "defaultdict")]),
         "dtype": {("numpy", "dtype"): np.dtype},
         "function": functions,

@@ -69,10 +69,10 @@ def open_session(path: Path, model_config: Mapping[str, Any], recorded: Mapping[
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = _SILENT
-    level = (recorded.get("onnx_session_options") or {}).get("graph_optimization_level")
-    if level is not None:
-        options.graph_optimization_level = ort.GraphOptimizationLevel(level)
     try:
+        level = (recorded.get("onnx_session_options") or {}).get("graph_optimization_level")
+        if level is not None:
+            options.graph_optimization_level = ort.GraphOptimizationLevel(level)
         chosen = [_with_number(name, device) for name in providers]
         session = ort.InferenceSession(str(path), options, providers=chosen)
     except Exception as error:  # a class for each of its status codes, under Exception itself
