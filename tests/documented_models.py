@@ -189,7 +189,8 @@ DOCUMENTED: dict[str, tuple[Any, Any, Any]] = {
         gaussian_process.GaussianProcessRegressor(
             kernel=kernels.ConstantKernel(1.0) * kernels.RBF(1.0, (1e-2, 1e3))
             + kernels.WhiteKernel(0.1)
-            + kernels.RationalQuadratic() + kernels.DotProduct(),
+            + kernels.RationalQuadratic()
+            + kernels.DotProduct(),
             optimizer=None,
             alpha=1.0,
         ),

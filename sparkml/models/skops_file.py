@@ -47,7 +47,7 @@ def check_skops(source: Path | BinaryIO, *, where: str) -> list[str]:
     """
     try:
         with zipfile.ZipFile(source) as archive:
-            _check_sizes(archive)
+            _bounded(archive)
             walk = Walk(frozenset(archive.namelist()))
             schema = _schema(archive)
         walk.visit(schema)
@@ -58,15 +58,24 @@ def check_skops(source: Path | BinaryIO, *, where: str) -> list[str]:
             fix="leave it out of the model, or store the model as a pickle and trust that",
         ) from error
     except Exception as error:  # whatever damaged bytes make of it
-        raise ModelUnreadable(
-            f"skops cannot read the file: {type(error).__name__}: {error}",
-            where=where,
-            fix="store the model again with skops.io.dump",
-        ) from error
+        raise _unreadable(error, where) from error
     return sorted(walk.names)
 
 
-def _check_sizes(archive: zipfile.ZipFile) -> None:
+def check_sizes(path: Path) -> None:
+    """Refuse a file that unpacks to far more than it is.
+
+    Raises:
+        ModelUnreadable: it does.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _bounded(archive)
+    except (ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise _unreadable(error, str(path)) from error
+
+
+def _bounded(archive: zipfile.ZipFile) -> None:
     members = archive.infolist()
     if len({member.filename for member in members}) < len(members):
         raise ValueError("a member stands in it twice")
@@ -75,14 +84,14 @@ def _check_sizes(archive: zipfile.ZipFile) -> None:
             raise ValueError(f"{member.filename} is compressed in a way that has no bound")
         if member.file_size > max(SMALL, RATIO * member.compress_size):
             raise ValueError(f"{member.filename} unpacks to {member.file_size:,} bytes")
+    if any(m.filename == SCHEMA and m.file_size > SCHEMA_BYTES for m in members):
+        raise ValueError(f"its {SCHEMA} is larger than {SCHEMA_BYTES // MIB} MiB")
     packed, unpacked = (sum(m.compress_size for m in members), sum(m.file_size for m in members))
     if unpacked > WHOLE_RATIO * packed + WHOLE_SMALL:
         raise ValueError(f"{packed:,} bytes unpack to {unpacked:,}")
 
 
 def _schema(archive: zipfile.ZipFile) -> Part:
-    if archive.getinfo(SCHEMA).file_size > SCHEMA_BYTES:
-        raise ValueError(f"its {SCHEMA} is larger than {SCHEMA_BYTES // MIB} MiB")
     with archive.open(SCHEMA) as file:
         text = file.read(SCHEMA_BYTES)
     schema = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
@@ -91,6 +100,14 @@ def _schema(archive: zipfile.ZipFile) -> Part:
     if schema["protocol"] not in PROTOCOLS:
         raise ValueError(f"protocol {schema['protocol']}; read are {PROTOCOLS}")
     return {key: value for key, value in schema.items() if key not in ROOT}
+
+
+def _unreadable(error: Exception, where: str) -> ModelUnreadable:
+    return ModelUnreadable(
+        f"skops cannot read the file: {type(error).__name__}: {error}",
+        where=where,
+        fix="store the model again with skops.io.dump",
+    )
 
 
 def _once(pairs: list[tuple[str, Any]]) -> Part:

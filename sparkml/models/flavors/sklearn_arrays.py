@@ -156,7 +156,10 @@ def _histogram_tree(predictor: Any, categorical: Any) -> None:
 def _binary_tree(tree: Any) -> None:
     data, order, nodes, bounds, _, levels, count, *_, metric, weights = tree.__getstate__()
     rows, width = data.shape
-    _need(0 < count == len(nodes) == 2**levels - 1, "its nodes are not those of its levels")
+    _need(
+        0 < levels < 64 and count == len(nodes) == 2**levels - 1,
+        "its nodes are not those of its levels",
+    )
     _need(order.shape == (rows,) and bounds.shape[1:] == (count, width), "its arrays differ")
     _need(len(bounds) == (2 if "KD" in type(tree).__name__ else 1), "its bounds are another tree's")
     _within(order, rows, "its rows")

@@ -11,7 +11,7 @@ from sparkml.models.extras import need
 from sparkml.models.flavors.lightgbm_skops import check_boosters
 from sparkml.models.mlmodel import inside
 from sparkml.models.own_code import bring_code
-from sparkml.models.skops_file import check_skops
+from sparkml.models.skops_file import check_sizes, check_skops
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,10 +60,12 @@ def check_file(folder: Path, description: MLmodel | None) -> None:
     """Look at the LightGBM models in a skops file; pickles run code anyway.
 
     Raises:
-        ModelUnreadable: one is damaged.
+        ModelUnreadable: one is damaged, or the file unpacks to far more than it is.
     """
-    if is_skops(folder, description):
-        check_boosters(model_file(folder, description)[0])
+    path, kind = model_file(folder, description)
+    if kind == "skops":
+        check_sizes(path)
+        check_boosters(path)
 
 
 def read_estimator(folder: Path, description: MLmodel | None) -> tuple[Any, tuple[str, ...]]:
