@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sparkml.errors import SparkMLError, UntrustedModel
+from sparkml.errors import ModelUnreadable, SparkMLError, UntrustedModel
 from sparkml.models import FLAVORS
+from sparkml.models.flavors.keyed_file import read_header
 from sparkml.models.read import read_spec
 from tests.hostile.skops_files import good
 
@@ -121,3 +122,29 @@ def test_a_configuration_of_transformers_that_names_code_needs_trust(file, told,
     (folder / file).write_text("[" * 5000 if told == "deep" else json.dumps(told))
     with pytest.raises(UntrustedModel, match=r"names"):
         read_spec(str(folder), trust="never")
+
+
+ODD_COLUMNS = [
+    5, None, [], {}, [5], ["a"], [[]], [{}], "abc",
+    [{"name": 5, "type": "int64"}], [{"name": None, "type": "int64"}],
+    [{"name": "k", "type": 5}], [{"name": "k", "type": None}], [{"name": "k", "type": ["a"]}],
+    [{"name": "k", "type": "nope"}], [{"name": "k", "type": "struct<"}],
+    [{"name": "k", "type": "list<" * 2000}], [{"name": "k", "type": "int64", "length": "x"}],
+    [{"name": "k", "type": "int64", "bad": 1}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("side", ["format", "keys", "features", "outputs"])
+@pytest.mark.parametrize("odd", ODD_COLUMNS, ids=lambda odd: repr(odd)[:50])
+def test_a_keyed_model_s_header_of_other_types_is_a_coded_error(side, odd):
+    """It names columns and their types, and nothing is made of them before they are looked at."""
+    flavor = {
+        "format": 1,
+        "keys": [{"name": "k", "type": "int64"}],
+        "features": [{"name": "a", "type": "double"}],
+        "outputs": [{"name": "prediction", "type": "double"}],
+        "classes": [],
+    }
+    assert read_header(flavor, where="here").keys
+    with pytest.raises(ModelUnreadable):
+        read_header({**flavor, side: odd}, where="here")
