@@ -3,8 +3,7 @@
 skops restores objects by calling what the file names, with arguments from the file. So each part
 of its `schema.json` must be of a kind that is described here, with no field more, and each name
 must be on the list of what models are made of (`skops_types.py`). Nothing that the file names is
-imported for that. Parts are read in the order of skops itself: of two with one id it restores the
-first, whatever the second says.
+imported for that. Of parts with one id skops restores only the first, so no two may differ.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 SCHEMA = "schema.json"
-PROTOCOLS = (1, 2)
-"""The versions of the format whose parts mean what is described here."""
+PROTOCOL = 2
+"""The version of the format whose parts mean what is described here."""
 
 MIB = 1 << 20
 SCHEMA_BYTES = 256 * MIB
@@ -32,6 +31,7 @@ RATIO, SMALL = 200, 64 * MIB
 WHOLE_RATIO, WHOLE_SMALL = 100, 256 * MIB
 
 COMMON = frozenset({"__class__", "__module__", "__loader__", "__id__"})
+PASSING = frozenset({"__id__", "file"})
 ROOT = frozenset({"protocol", "_skops_version"})
 
 
@@ -97,8 +97,8 @@ def _schema(archive: zipfile.ZipFile) -> Part:
     schema = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     if not isinstance(schema, dict) or type(schema.get("protocol")) is not int:
         raise ValueError("its schema names no protocol")
-    if schema["protocol"] not in PROTOCOLS:
-        raise ValueError(f"protocol {schema['protocol']}; read are {PROTOCOLS}")
+    if schema["protocol"] != PROTOCOL:
+        raise ValueError(f"it is of protocol {schema['protocol']}, not {PROTOCOL}")
     return {key: value for key, value in schema.items() if key not in ROOT}
 
 
@@ -122,28 +122,22 @@ def _no_number(name: str) -> Any:
 
 
 class Walk:
-    """Every part of one file, each looked at once."""
+    """Every part of one file; those with one id are one thing to skops, so they must be equal."""
 
     def __init__(self, members: frozenset[str]) -> None:
         self.members = members
         self.names: set[str] = set()
-        self._seen: dict[int, Part] = {}
-        self._open: set[int] = set()
+        self._known: dict[int, Part] = {}
 
-    def visit(self, part: Any) -> Part:
-        """Check a part and all inside it; gives the part that skops would restore for it."""
+    def visit(self, part: Any) -> None:
+        """Check a part and all inside it."""
         if not isinstance(part, dict):
             raise TypeError("a value stands where a part belongs")
         key = part.get("__id__")
         if key is not None and type(key) is not int:
             raise TypeError("an id is no number")
-        if key in self._seen:
-            if key in self._open:
-                raise ValueError("a part holds itself")
-            return self._seen[key]
-        if key:
-            self._seen[key] = part
-            self._open.add(key)
+        if key is not None and not _same(self._known.setdefault(key, part), part):
+            raise Strange(f"{name_of(part)} with the id of another part")
         loader = LOADERS.get(text_of(part, "__loader__"))
         if loader is None:
             raise Strange(f"{name_of(part)}, stored by the loader {part['__loader__']!r}")
@@ -154,12 +148,6 @@ class Walk:
             self.visit(inner)
         if loader.rule is not None:
             loader.rule(self, part)
-        self._open.discard(key or 0)
-        return part
-
-    def found(self, part: Part) -> Part:
-        """The part that skops restores for one that was visited."""
-        return self._seen.get(part.get("__id__") or 0, part)
 
     def name(self, part: Part, names: str) -> None:
         """Refuse a name that is not on the list."""
@@ -168,14 +156,15 @@ class Walk:
             raise Strange(f"{name_of(part)}: nothing that models are made of")
         self.names.add(name_of(part))
 
-    def texts(self, part: Part) -> list[str]:
-        """The texts in a part: itself, or those of a list; no other part may stand for one."""
-        part = self.found(part)
-        if part["__loader__"] in ("ListNode", "TupleNode"):
-            return [text for inner in part["content"] for text in self.texts(inner)]
-        if part["__loader__"] == "FunctionNode":
-            return []
-        if part["__loader__"] != "JsonNode":
-            raise Strange(f"{name_of(part)} where a text belongs")
-        value = json.loads(part["content"])
-        return [value] if isinstance(value, str) else []
+
+def _same(first: Any, other: Any) -> bool:
+    """Whether two parts are equal but for ids and files, which skops makes anew each time."""
+    if first is other:
+        return True
+    if isinstance(first, dict) and isinstance(other, dict):
+        keys = first.keys() - PASSING
+        same = keys == other.keys() - PASSING
+        return same and all(_same(first[key], other[key]) for key in keys)
+    if isinstance(first, list) and isinstance(other, list):
+        return len(first) == len(other) and all(map(_same, first, other))
+    return type(first) is type(other) and bool(first == other)

@@ -67,6 +67,18 @@ def name_of(part: Part) -> str:
     return f"{part['__module__']}.{part['__class__']}"
 
 
+def texts_of(part: Part) -> list[str]:
+    """The texts in a part: itself, or those of a list; no other part may stand for one."""
+    if part["__loader__"] in ("ListNode", "TupleNode"):
+        return [text for inner in part["content"] for text in texts_of(inner)]
+    if part["__loader__"] == "FunctionNode":
+        return []
+    if part["__loader__"] != "JsonNode":
+        raise Strange(f"{name_of(part)} where a text belongs")
+    value = json.loads(part["content"])
+    return [value] if isinstance(value, str) else []
+
+
 def _items(part: Part) -> list[Any]:
     content = part["content"]
     if not isinstance(content, list):
@@ -87,10 +99,10 @@ def _array_parts(part: Part) -> list[Any]:
 
 
 def _check_keys(walk: Walk, part: Part) -> None:
-    kinds = walk.found(part["key_types"])
+    kinds = part["key_types"]
     if kinds["__loader__"] != "ListNode" or len(kinds["content"]) != len(part["content"]):
         raise ValueError("the keys of a dict have other types than there are keys")
-    for kind in map(walk.found, kinds["content"]):
+    for kind in kinds["content"]:
         if kind["__loader__"] != "TypeNode":
             raise ValueError("the type of a key is none")
         walk.name(kind, "key")
@@ -116,7 +128,7 @@ def _check_file(suffix: str) -> Callable[[Walk, Part], None]:
 def _check_array(walk: Walk, part: Part) -> None:
     if part["type"] not in ("numpy", "json"):
         raise ValueError("an array is stored in no known way")
-    if part["type"] == "json" and walk.found(part["shape"])["__loader__"] != "TupleNode":
+    if part["type"] == "json" and part["shape"]["__loader__"] != "TupleNode":
         raise ValueError("an array has no shape")
     _check_file(".npy")(walk, part)
 
@@ -129,42 +141,42 @@ def _check_slice(walk: Walk, part: Part) -> None:  # noqa: ARG001
         raise TypeError("a slice's end is no number")
 
 
-def _check_generator(walk: Walk, part: Part) -> None:
-    state = walk.found(part["content"]["bit_generator"])
-    names = walk.texts(state["content"]["bit_generator"])
+def _check_generator(walk: Walk, part: Part) -> None:  # noqa: ARG001
+    state = part["content"]["bit_generator"]
+    names = texts_of(state["content"]["bit_generator"])
     if state["__loader__"] != "DictNode" or len(names) != 1 or names[0] not in BIT_GENERATORS:
         raise Strange(f"a random generator of {names}")
 
 
 def _check_function(walk: Walk, part: Part) -> None:
-    of = walk.found(part["content"]["func"])
+    of = part["content"]["func"]
     if of["__loader__"] not in ("FunctionNode", "TypeNode"):
         raise Strange("a partial of what is no function")
     walk.name(of, "function")
 
 
-def _check_factory(walk: Walk, part: Part) -> None:
-    factory = walk.found(part["content"]["default_factory"])
+def _check_factory(walk: Walk, part: Part) -> None:  # noqa: ARG001
+    factory = part["content"]["default_factory"]
     if factory["__loader__"] not in ("TypeNode", "JsonNode"):
         raise Strange("a defaultdict with a factory that is no type")
 
 
-def _check_attributes(walk: Walk, part: Part) -> None:
+def _check_attributes(walk: Walk, part: Part) -> None:  # noqa: ARG001
     """An object's attributes: none stands for a method, and some may hold only certain texts."""
     kind = defined((part["__module__"], part["__class__"]))
-    for name, value in _attributes(walk, part, kind).items():
+    for name, value in _attributes(part, kind).items():
         if callable(getattr(kind, name, None)):
             raise Strange(f"{name_of(part)} with a '{name}' in the place of its method")
         pattern = TEXTS.get(name)
-        for text in walk.texts(value) if pattern else ():
+        for text in texts_of(value) if pattern else ():
             if pattern and not pattern.fullmatch(text):
                 raise Strange(f"{name_of(part)} with {name} = {text!r}")
 
 
-def _attributes(walk: Walk, part: Part, kind: Any) -> Part:
+def _attributes(part: Part, kind: Any) -> Part:
     if part.get("content") is None:
         return {}
-    state = walk.found(part["content"])
+    state = part["content"]
     own = getattr(kind, "__setstate__", None)
     if state["__loader__"] == "TupleNode" and own and not isinstance(own, FunctionType):
         return {}  # the state of a class written in C
@@ -172,7 +184,7 @@ def _attributes(walk: Walk, part: Part, kind: Any) -> Part:
         return {}
     if state["__loader__"] != "DictNode":
         raise Strange(f"{name_of(part)} whose attributes are no dict")
-    for key in map(walk.found, walk.found(state["key_types"])["content"]):
+    for key in state["key_types"]["content"]:
         if name_of(key) != "builtins.str":
             raise ValueError("an attribute's name is no text")
     return dict(state["content"])
