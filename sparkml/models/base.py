@@ -112,15 +112,3 @@ class Flavor(Protocol):
             ExtraMissing: the library is not installed.
         """
         ...
-
-
-@runtime_checkable
-class ChecksFiles(Protocol):
-    """What a flavor's module may offer besides: a look at files that could end the process.
-
-    Made where and when `ChecksItself` is, before the library gets to read them.
-    """
-
-    def check_files(self, folder: Path, description: MLmodel | None) -> None:
-        """Nothing, or ModelUnreadable with what is wrong with them."""
-        ...

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import GpuMissing
-from sparkml.models.base import ChecksFiles, ChecksItself
+from sparkml.models.base import ChecksItself
 from sparkml.models.decide import decide
 from sparkml.models.environment import check_environment, environment_differences
 from sparkml.models.gpu import on_cpu
@@ -95,8 +95,6 @@ def _opened_first(
     flavor: Flavor, folder: Path, description: MLmodel | None, model_config: Mapping[str, Any]
 ) -> OpenModel:
     """The model, checked as far as its flavor can; on the CPU where its GPU is not here."""
-    if isinstance(flavor, ChecksFiles):
-        flavor.check_files(folder, description)
     try:
         model = flavor.open_model(folder, description, model_config)
     except GpuMissing:  # the tasks' nodes have GPUs; the sandbox only looks at the model

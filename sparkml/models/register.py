@@ -17,7 +17,7 @@ from sparkml.files import scheme_of
 from sparkml.models.extras import need
 from sparkml.models.flavors.sklearn_graph import parts_of
 from sparkml.models.registry import quick_failure
-from sparkml.models.trust import trusted_types
+from sparkml.models.skops_file import check_skops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -207,8 +207,7 @@ def _skops_types(model: Any) -> list[str] | None:
     """The types that loading the model from skops must trust; None where skops cannot hold it."""
     try:
         skops = need("skops.io", extra="sklearn", why=WHY)
-        untrusted = skops.get_untrusted_types(data=skops.dumps(model))
-        return trusted_types(untrusted, where="the model")
+        return check_skops(io.BytesIO(skops.dumps(model)), where="the model")
     except Exception:  # noqa: BLE001 - no skops, foreign classes, whatever they raise: a pickle then
         return None
 

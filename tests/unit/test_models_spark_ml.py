@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pyarrow as pa
@@ -312,3 +313,47 @@ def test_a_search_without_its_best_model_is_refused(tmp_path):
     name = "pyspark.ml.tuning.CrossValidatorModel"
     with pytest.raises(UnsupportedFlavor, match="holds no bestModel"):
         read_spec(stage(tmp_path / "m", name, "cv", {}), environment="ignore")
+
+
+def test_the_table_of_classes_is_spark_s_own():
+    """The transformers and models among the public names of `pyspark.ml`, all and no other."""
+    import importlib
+
+    from pyspark.ml import Estimator, Transformer
+
+    from sparkml.models.flavors.spark_ml_classes import CLASSIFIERS, STAGES
+
+    def public(package, kind):
+        module = importlib.import_module(f"pyspark.ml.{package}")
+        found = {name: getattr(module, name) for name in module.__all__}
+        return {n for n, c in found.items() if isinstance(c, type) and issubclass(c, kind)}
+
+    for package, names in STAGES.items():
+        assert public(package, Transformer) == set(names), package
+    assert public("classification", Estimator) == set(CLASSIFIERS)
+
+
+@pytest.mark.parametrize("odd", [5, True, [5], [[]], {"a": 1}, "x" * 5000, "\u0000", None])
+@pytest.mark.parametrize(
+    "key", ["stageUids", "inputCol", "inputCols", "featuresCol", "layers", "size", "numFeatures"]
+)
+def test_params_of_another_type_are_a_coded_error(tmp_path, key, odd):
+    """A stage's, or the pipeline's; never a raw exception."""
+    name, uid, params, data, defaults = logistic()
+    path = pipeline(tmp_path / "m", (name, uid, {**params, key: odd}, data, defaults))
+    if key == "stageUids":
+        path = stage(tmp_path / "n", "org.apache.spark.ml.PipelineModel", "p", {key: odd})
+    with contextlib.suppress(SparkMLError):
+        read_spec(path, trust="never", environment="ignore")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[" * 5000, '{"class": ["a"], "uid": 1, "paramMap": {}}', "5", "null", '{"class": "x"}', ""],
+)
+def test_metadata_that_is_none_is_a_coded_error(tmp_path, line):
+    """Deep, odd, empty."""
+    path = stage(tmp_path / "m", LOGISTIC, "lr", {})
+    (tmp_path / "m" / "metadata" / "part-00000-x-c000.txt").write_text(line + "\n")
+    with pytest.raises(ModelUnreadable):
+        read_spec(path, environment="ignore")

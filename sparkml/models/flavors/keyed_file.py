@@ -112,9 +112,13 @@ def read_header(flavor: Mapping[str, Any], *, where: str) -> Header:
         header = Header(**sides, classes=tuple(flavor["classes"]))
         if not (header.keys and header.features and header.outputs):
             raise ValueError("keys, features or outputs are missing")
+        for column in (*header.keys, *header.features, *header.outputs):
+            if not isinstance(column.name, str) or type(column.length) not in (int, type(None)):
+                raise TypeError(f"{column} is no column")
+            to_arrow_type(column.type)
         for column in header.keys:
             check_key(column, where=where)
-    except (KeyError, TypeError, ValueError, SignatureError) as error:
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ModelUnreadable(
             f"the MLmodel file does not describe a keyed model: {error!r}", where=where, fix=_REMAKE
         ) from error

@@ -24,19 +24,14 @@ if TYPE_CHECKING:
     from sparkml.models.mlmodel import MLmodel, Tensor
     from sparkml.spec import Field, Signature
 
-SAFE_LOADERS = frozenset({"mlflow.onnx"})
-"""MLflow's loaders that read data and nothing else. The others unpickle, or import modules."""
-
 
 def runs_code(folder: Path, description: MLmodel | None) -> str:
-    """Why opening these files runs code that they hold; empty for the loaders that cannot."""
-    own = _own(folder, description)
-    if own.get("code"):
-        return "the model brings Python modules of its own (code)"
-    loader = str(own.get("loader_module"))
-    if loader in SAFE_LOADERS:
-        return ""
-    return f"its loader {loader} may run code that the model brings"
+    """Always: MLflow reads the `MLmodel` file anew, and imports the loader that it finds there.
+
+    YAML that means one thing to us may mean another to MLflow, so no loader is taken for safe.
+    """
+    loader = str(_own(folder, description).get("loader_module"))
+    return f"MLflow imports its loader ({loader}), which may run code that the model brings"
 
 
 def open_model(
@@ -249,7 +244,8 @@ def _own(folder: Path, description: MLmodel | None) -> Mapping[str, Any]:
 
 def _check_config(given: Mapping[str, Any], own: Mapping[str, Any], folder: Path) -> None:
     # MLflow itself ignores such a key, with a line in the log.
-    known = [str(key) for key in own.get("config") or {}]
+    config = own.get("config")
+    known = [str(key) for key in config] if isinstance(config, dict) else []
     for key in given:
         if key not in known:
             raise ConfigError(

@@ -9,14 +9,16 @@ import numpy as np
 import pyarrow as pa
 
 from sparkml.arrow import matrix, to_arrow_type
-from sparkml.errors import ConfigError, SignatureError
+from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, SparkMLError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
 from sparkml.models.flavors.boosters_inside import check_boosters
+from sparkml.models.flavors.sklearn_arrays import check_arrays
 from sparkml.models.flavors.sklearn_extras import extras_of, names_after
 from sparkml.models.flavors.sklearn_file import (
     check_predicts,
     code_in,
+    is_skops,
     read_estimator,
 )
 from sparkml.models.flavors.sklearn_graph import (
@@ -75,7 +77,17 @@ def open_model(
             "a scikit-learn model takes no model_config", where=str(folder), fix="leave it out"
         )
     loaded, differences = read_estimator(folder, description)
-    return SklearnModel(loaded, differences, where=str(folder))
+    made = RestoredModel if is_skops(folder, description) else SklearnModel
+    try:
+        return made(loaded, differences, where=str(folder))
+    except SparkMLError:
+        raise
+    except Exception as error:  # an estimator that lacks what fitting gives it
+        raise ModelUnreadable(
+            f"the estimator is damaged: {type(error).__name__}: {error}",
+            where=str(folder),
+            fix="store the fitted estimator again",
+        ) from error
 
 
 class SklearnModel:
@@ -214,6 +226,15 @@ class SklearnModel:
                 where=self.where,
                 fix="declare the columns that it was trained on",
             )
+
+
+class RestoredModel(SklearnModel):
+    """An estimator that skops put together from what its file says, whoever wrote that."""
+
+    def check(self) -> None:
+        """Look whether its arrays keep compiled code inside: see `check_arrays`."""
+        check_arrays(self.estimator, where=self.where)
+        super().check()
 
 
 class SklearnPredictor:

@@ -10,7 +10,7 @@ from sparkml.errors import ModelUnreadable, SparkMLError
 from sparkml.models.extras import need
 from sparkml.models.mlmodel import inside
 from sparkml.models.own_code import bring_code
-from sparkml.models.trust import trusted_types
+from sparkml.models.skops_file import check_skops
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +40,11 @@ def model_file(folder: Path, description: MLmodel | None) -> tuple[Path, str]:
     return path, str(own.get("serialization_format", "pickle"))
 
 
+def is_skops(folder: Path, description: MLmodel | None) -> bool:
+    """Whether skops reads the file."""
+    return model_file(folder, description)[1] == "skops"
+
+
 def code_in(folder: Path, description: MLmodel | None) -> str:
     """Why reading the estimator runs code; empty for skops, which cannot."""
     path, kind = model_file(folder, description)
@@ -55,7 +60,7 @@ def read_estimator(folder: Path, description: MLmodel | None) -> tuple[Any, tupl
 
     Raises:
         ModelUnreadable: the file is damaged, or a class it needs is not installed.
-        UntrustedModel: a skops file holds something other than scikit-learn's classes.
+        UntrustedModel: a skops file names something that models are not made of.
         ExtraMissing: the library is not installed.
     """
     need("sklearn", extra="sklearn", why="a scikit-learn model")
@@ -118,8 +123,7 @@ def check_predicts(final: Any, *, where: str) -> None:
 def _read(path: Path, kind: str) -> Any:
     if kind == "skops":
         skops = need("skops.io", extra="sklearn", why="a .skops file")
-        untrusted = skops.get_untrusted_types(file=path)
-        return skops.load(path, trusted=trusted_types(untrusted, where=str(path)))
+        return skops.load(path, trusted=check_skops(path, where=str(path)))
     if kind == "joblib":
         return need("joblib", extra="sklearn", why="a .joblib file").load(path)
     with path.open("rb") as file:

@@ -8,17 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ModelUnreadable, UnsupportedFlavor, UntrustedModel
+from sparkml.models.flavors.spark_ml_classes import IN_ONE_VS_REST, OWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-PACKAGES = "classification|regression|clustering|feature|recommendation|tuning|fpm"
-OWN = re.compile(
-    rf"(org\.apache\.spark|pyspark)\.ml\.(({PACKAGES})\.[A-Z]\w*|(pipeline\.)?PipelineModel)"
-)
-CLASSIFIER = re.compile(r"(org\.apache\.spark|pyspark)\.ml\.classification\.[A-Z]\w*")
-"""The classes that we read, all of Spark's own distribution; and those that OneVsRest holds."""
 
 UID = re.compile(r"(?!.*\.\.)[\w .-]+")
 """A stage's name, which is a part of its path: Hadoop would expand commas, braces and stars."""
@@ -103,7 +97,7 @@ def read_stages(folder: Path) -> tuple[Stage, ...]:
     metadata = _metadata(folder)
     name = str(metadata["class"])
     kind = name.rpartition(".")[2]
-    if not OWN.fullmatch(name):
+    if name not in OWN:
         raise _foreign(metadata, folder, "not Spark's own")
     if kind in REFUSED:
         raise UnsupportedFlavor(
@@ -112,8 +106,13 @@ def read_stages(folder: Path) -> tuple[Stage, ...]:
     if kind == "OneVsRestModel":
         _check_classifiers(folder)
     if kind != "PipelineModel":
-        return (_stage(metadata, folder),)
+        try:
+            return (_stage(metadata, folder),)
+        except TypeError as error:
+            raise unreadable(folder / "metadata", error) from error
     uids = metadata["paramMap"].get("stageUids") or []
+    if not isinstance(uids, list):
+        raise unreadable(folder / "metadata", TypeError("stageUids is no list"))
     found: list[Stage] = []
     for place, uid in enumerate(uids):
         if not UID.fullmatch(str(uid)):
@@ -132,7 +131,7 @@ def _check_classifiers(folder: Path) -> None:
     """What OneVsRest holds must be Spark's own too: Spark imports the class that is named there."""
     for inner in sorted(path.parent for path in folder.glob("*/metadata")):
         metadata = _metadata(inner)
-        if not CLASSIFIER.fullmatch(str(metadata["class"])):
+        if metadata["class"] not in IN_ONE_VS_REST:
             raise _foreign(metadata, inner, "no classifier of Spark's own")
         _check_classifiers(inner)
 
@@ -147,10 +146,15 @@ def _foreign(metadata: Mapping[str, Any], folder: Path, what: str) -> Unsupporte
 
 def _stage(metadata: Mapping[str, Any], folder: Path) -> Stage:
     own = {k: v for k, v in metadata.items() if k in ("numFeatures", "numClasses")}
+    params = {**own, **metadata.get("defaultParamMap", {}), **metadata["paramMap"]}
+    for name in (*TAKES, *MAKES):
+        columns = params.get(name) or []
+        if not isinstance(columns, str) and not all(isinstance(c, str) for c in columns):
+            raise TypeError(f"{name} names no columns")
     return Stage(
         uid=str(metadata["uid"]),
         class_name=str(metadata["class"]),
-        params={**own, **metadata.get("defaultParamMap", {}), **metadata["paramMap"]},
+        params=params,
         folder=folder,
         spark_version=str(metadata.get("sparkVersion", "")),
     )
@@ -169,7 +173,7 @@ def _metadata(folder: Path) -> dict[str, Any]:
         if isinstance(read["class"], str) and isinstance(read["paramMap"], dict) and read["uid"]:
             return dict(read)
         raise KeyError("class, uid, paramMap")
-    except (IndexError, ValueError, KeyError, TypeError) as error:
+    except (LookupError, ValueError, TypeError, RecursionError) as error:
         raise unreadable(folder / "metadata", error) from error
 
 

@@ -53,14 +53,25 @@ def input_type(stage: Stage) -> str:
 
 
 def width_of(stage: Stage) -> int | None:
-    """The length of the vectors that a stage takes, where its files tell."""
+    """The length of the vectors that a stage takes, where its files tell.
+
+    Raises:
+        ModelUnreadable: they tell no number.
+    """
+    try:
+        return _width(stage)
+    except (TypeError, ValueError, LookupError, OverflowError) as error:
+        raise unreadable(stage.folder, error) from error
+
+
+def _width(stage: Stage) -> int | None:
     known = stage.params.get("numFeatures") if stage.kind != "HashingTF" else None
     if known is None and stage.params.get("layers"):
         known = stage.params["layers"][0]
     if known is None and stage.params.get("size") and stage.kind == "VectorSizeHint":
         known = stage.params["size"]
     if known is None and (stage.folder / "model_0").is_dir():  # one against the rest
-        return width_of(read_stages(stage.folder / "model_0")[0])
+        return _width(read_stages(stage.folder / "model_0")[0])
     return int(known) if known and int(known) > 0 else _width_in_data(stage)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -43,6 +45,17 @@ DATA = frozenset({".safetensors", ".json", ".jsonl", ".txt", ".model", ".yaml", 
 PLAIN = frozenset({"MLmodel", "LICENSE", "registered_model_meta"})
 """The suffixes and names of files that are read as data, whatever is in them."""
 
+NAMES_CODE = frozenset(
+    {
+        "_attn_implementation", "attn_implementation", "auto_map", "custom_pipelines",
+        "quantization_config",
+    }
+)  # fmt: skip
+"""The keys of a configuration by which transformers imports, downloads or runs something else."""
+
+COMPONENTS = frozenset({"feature_extractor", "image_processor", "processor", "tokenizer"})
+"""What MLflow stores beside the weights, and a pipeline is handed."""
+
 RENAMED = {PREDICTION: "label"}
 """Our name of an output → the pipeline's."""
 
@@ -50,9 +63,32 @@ RENAMED = {PREDICTION: "label"}
 def runs_code(folder: Path, description: MLmodel | None) -> str:
     """Why one of its files may run code when it is loaded; empty for safetensors and texts."""
     _weights(folder, _own(folder, description))  # they are there
-    files = (p for p in folder.rglob("*") if p.is_file() and p.name not in PLAIN)
-    strange = sorted(p.relative_to(folder).as_posix() for p in files if p.suffix not in DATA)
-    return f"{strange[0]} may be a pickle, which runs code when it is loaded" if strange else ""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in PLAIN)
+    for path in files:
+        name = path.relative_to(folder).as_posix()
+        if path.suffix not in DATA:
+            return f"{name} may be a pickle, which runs code when it is loaded"
+        if path.name == "adapter_config.json":
+            return f"{name} names a model elsewhere, whose files may run code"
+        if path.name.endswith(("config.json", "index.json")) and _names_code(path):
+            return f"{name} names code, or files, that are not the model's"
+    return ""
+
+
+def _names_code(path: Path) -> bool:
+    """Whether a configuration names something to import, or weights in another folder."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        shards = told.get("weight_map", {}).values()
+        return bool(_keys(told) & NAMES_CODE) or any(PurePath(s).name != s for s in shards)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return True
+
+
+def _keys(told: Any) -> set[str]:
+    inner = told.values() if isinstance(told, dict) else told if isinstance(told, list) else ()
+    own = {key for key, value in told.items() if value} if isinstance(told, dict) else set()
+    return own.union(*map(_keys, inner))
 
 
 def open_model(
@@ -75,18 +111,23 @@ def open_model(
     refuse_missing(device, there=torch.cuda.device_count(), library="torch")
     own = _own(folder, description)
     weights = _weights(folder, own)
-    kind = getattr(transformers, str(own.get("pipeline_model_type")), None)
-    if kind is None:
+    kind: Any = getattr(transformers, str(own.get("pipeline_model_type")), None)
+    known = isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel)
+    if not known:
         raise ModelUnreadable(
             f"transformers {transformers.__version__} has no {own.get('pipeline_model_type')}",
             where=str(folder),
             fix="install the version that it was logged with; for a class of its own, "
             "flavor: pyfunc",
         )
-    parts = {
-        name: str(inside(folder, f"components/{name}", key=name))
-        for name in own.get("components") or ()
-    }
+    listed = own.get("components") or ()
+    if not isinstance(listed, list | tuple) or not COMPONENTS.issuperset(map(str, listed)):
+        raise ModelUnreadable(
+            f"its components are {listed}, not of {', '.join(sorted(COMPONENTS))}",
+            where=str(folder),
+            fix="flavor: pyfunc",
+        )
+    parts = {str(name): str(inside(folder, f"components/{name}", key=name)) for name in listed}
     try:
         # Without a pickle the trust policy was not asked, so none is looked for.
         safe = {} if runs_code(folder, description) else {"use_safetensors": True}
