@@ -1,0 +1,84 @@
+"""A text without the secrets in it: addresses, tokens, and what is named (`password=…`)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sparkml.redaction.addresses import credentials, unknown_parameters
+from sparkml.redaction.lines import one_line
+from sparkml.redaction.names import is_secret, without_placeholders
+from sparkml.redaction.tokens import tokens_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparkml.redaction.tokens import Finding
+
+MASK = "***"
+_LONGEST = 20_000
+"""Characters of a text that are looked at: nobody is shown more."""
+
+_QUOTED = r"""\\?"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<plain>[^\s;&,"'{}]+)"""
+_NAMED = re.compile(
+    rf"""(?<![\w.-])-{{0,2}}(?P<name>[A-Za-z_][\w.-]*)\\?["'`\]]?\s*(?:=>|:=|=+|:)\s*(?:{_QUOTED})"""
+)
+"""`name=value` and `"name": "value"` within a text: parameters, options, JSON, SQL."""
+_FLAG = re.compile(r"""(?<!\S)--?(?P<name>[A-Za-z][\w.-]*)\s+(?P<plain>(?!-)[^\s"']+)""")
+_SQL = re.compile(r"""(?i)\b(?P<name>\w*password|identified\s+by)\s+'(?P<single>[^']*)'""")
+_ONE_LETTER = re.compile(r"(?<!\S)-u\s+(?P<plain>[^\s:/]+:[^\s\x00]+)")
+"""curl's `-u user:password`."""
+
+
+def masked(text: str) -> str:
+    """The text with `***` for each secret in it, and for parameters that may be one.
+
+    Looks at the first 20,000 characters, and gives no more.
+    """
+    text = text[:_LONGEST]
+    marked = without_placeholders(text)
+    spans = sorted({(start, end) for start, end, _ in findings(marked, mask=True)})
+    shown, at = [], 0
+    for start, end in spans:
+        if start >= at:
+            shown += [text[at:start], MASK]
+        at = max(at, end)
+    return "".join([*shown, text[at:]]) if spans else text
+
+
+def safe_line(text: str, limit: int | None = None) -> str:
+    """The text as one line that anybody may see: masked, and in characters that are seen."""
+    return one_line(masked(text), limit)
+
+
+def findings(marked: str, *, mask: bool = False) -> Iterator[Finding]:
+    """Where secrets stand in a text whose placeholders are NULs; `mask`: and what may be one."""
+    yield from credentials(marked)
+    yield from tokens_in(marked)
+    for start, end, name in named_in(marked):
+        # What is masked goes on to where it surely ends: a password may hold a comma.
+        yield start, _end(marked, end) if mask else end, name
+    for found in _ONE_LETTER.finditer(marked):
+        yield *found.span("plain"), "a password"
+    if mask:
+        yield from unknown_parameters(marked)
+
+
+def named_in(marked: str) -> Iterator[Finding]:
+    """What a name in the text says to be secret, as start, end and the name."""
+    for pattern in (_NAMED, _FLAG, _SQL):
+        for found in pattern.finditer(marked):
+            group = found.lastgroup or ""
+            if is_secret(_name(found["name"]), found[group]):
+                yield *found.span(group), found["name"]
+
+
+def _name(name: str) -> str:
+    return "password" if " " in name else name
+
+
+def _end(text: str, end: int) -> int:
+    if text[end : end + 1] in ('"', "'"):
+        return end
+    more = re.compile(r"[^\s;&\"'}]*").match(text, end)
+    return more.end() if more else end
