@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from sparkml.redaction import one_line, safe_line
+from sparkml.redaction import masked, one_line, printable, safe_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -150,6 +150,7 @@ def quiet_children(log: Path) -> Iterator[None]:
         sys.stdout, sys.stderr = _writer(real[0]), _writer(real[1])
         warnings.showwarning = _warnings_to(sink)
         handler = logging.StreamHandler(sink)
+        handler.setFormatter(_Safe())
         logging.getLogger().addHandler(handler)
         try:
             yield
@@ -169,6 +170,13 @@ def _writer(descriptor: int) -> TextIO:
     )
 
 
+class _Safe(logging.Formatter):
+    """A log record, masked, and without what a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(masked(super().format(record)))
+
+
 def _warnings_to(stream: TextIO) -> Callable[..., None]:
     def show(  # noqa: PLR0917  # the signature is Python's
         message: Warning | str,
@@ -178,9 +186,8 @@ def _warnings_to(stream: TextIO) -> Callable[..., None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        (file or stream).write(
-            warnings.formatwarning(str(message), category, filename, lineno, line)
-        )
+        text = warnings.formatwarning(str(message), category, filename, lineno, line)
+        (file or stream).write(printable(masked(text)))
 
     return show
 

@@ -37,6 +37,10 @@ _BARE = re.compile(
 """`user:password@host` without a scheme."""
 _CONTAINERS = frozenset({"abfs", "abfss", "wasb", "wasbs", "adl"})
 """Schemes whose address has a container where others have a user."""
+_MIXED_USER = re.compile(
+    rf"(?P<scheme>[\w+.-]*)://(?P<user>(?=[^{_END}@:]*\d)[^{_END}@:\0]{{6,}})"
+    rf"(?=@|:(?!\d{{1,5}}(?:[{_END}]|$))[^\s\"]*@)"
+)
 _TOKEN = re.compile(r"(?=.*\d)(?=.*[A-Za-z]).{10,}|.{16,}")
 """A user of this form is a token: what is shorter is a user's or an organisation's name."""
 
@@ -52,7 +56,8 @@ _HARMLESS = words(
     " servertimezone timezone database databasename db dbname schema warehouse role user"
     " username version versionid format protocol driver application applicationname app"
     " retrymode request_timeout connect_timeout connecttimeout sockettimeout"
-    " allow_bucket_creation authmech currentschema catalog ref branch path prefix delimiter"
+    " allow_bucket_creation authmech currentschema principal transportmode httppath catalog ref"
+    " branch path prefix delimiter"
 )
 """Parameters of stores and databases whose values may be shown."""
 
@@ -85,8 +90,11 @@ def credentials(text: str) -> Iterator[Finding]:
             yield *found.span("value"), f"a secret parameter ({name}=…) in an address"
 
 
-def unknown_parameters(text: str) -> Iterator[Finding]:
-    """The parameters of addresses that may not be shown: all but those known to be harmless."""
+def what_may_be_one(text: str) -> Iterator[Finding]:
+    """What else of addresses may not be shown: users with digits, and all unknown parameters."""
+    for found in _MIXED_USER.finditer(text):
+        if found["scheme"].lower() not in _CONTAINERS:
+            yield *found.span("user"), "a user in an address"
     for found, name, value in _parameters(text):
         known = name.lower() in _HARMLESS or HARMLESS.fullmatch(value) or is_reference(value)
         if is_secret_name(name) or not known:

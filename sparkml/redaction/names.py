@@ -19,18 +19,18 @@ _PASSWORD = re.compile(r".*(?:passw(?:or)?d|passphrase|passcode).*|\w{0,5}pwd")
 _LAST_PASSWORD = words("pw pin otp")
 _LAST_SECRET = words("auth authorization")
 """They too, where nothing follows: `pin_memory` and `auth_to_local` are none."""
-_SECRET = re.compile(
-    r".*secret(?!ar).*|.*(?:credential|apikey|accesskey|secretkey|accountkey|privatekey|authkey)s?"
-    r"|.*(?<!by)(?<!com)(?<!tres)(?<!sur)(?<!low)(?<!high)(?<!band)(?<!over)(?<!under)pass"
-    r"|[a-z]*(?:auth|access|api|bearer|refresh|session|sas|id)tokens?|creds?"
-    r"|sas|sig|cookie|bearer|jwt"
-)
-"""Words whose values are secret, unless they are a place, a number or a type."""
 _KEYS = words(
-    "access account api app auth client encryption hmac license master private secret service"
-    " shared signing ssh sse storage subscription crypto encrypt"
+    "access account api app auth client crypto encrypt encryption hmac license master private"
+    " secret service shared signing sse ssh storage subscription"
 )
 """What a key belongs to that is secret: `api key`; a `primary key` is none."""
+_SECRET = re.compile(
+    rf".*secret(?!ar).*|.*credentials?|.*(?:{'|'.join(_KEYS)})keys?"
+    r"|.*(?<!by)(?<!com)(?<!tres)(?<!sur)(?<!low)(?<!high)(?<!band)(?<!over)(?<!under)pass"
+    r"|[a-z]*(?:auth|access|api|bearer|refresh|session|sas|id)tokens?|creds?"
+    r"|sas|sig|cookie|bearer|jwt|.*sessionid"
+)
+"""Words whose values are secret, unless they are a place, a number or a type."""
 _SAYS_NOTHING = words("value values string text plain raw default")
 """Words of a name that leave it to what comes before: `secretValue`."""
 _ABOUT = words(
@@ -39,11 +39,11 @@ _ABOUT = words(
     " format freq frequency header hours id ids idx index indices interval kind label len length"
     " level limit location manager max method millis min minutes mode ms name names number num"
     " path pattern policy position prefix protocol provider providers ratio ref reference regex"
-    " renewal required rotation scope score seconds service size strategy timeout ttl type types"
-    " uri url usage validity version width"
+    " renewal required rotation scope score seconds service size source strategy timeout ttl"
+    " type types uri url usage validity version width"
 )
 """What is told about a secret, and is none: `token_count`, `password.file`, `secret_arn`."""
-_BESIDE = _ABOUT | words("class database db host port region source store user username")
+_BESIDE = _ABOUT | words("class database db host port region store user username")
 """What stands beside a secret in a mapping: the user of a password."""
 _VOCABULARY = words(
     "pad eos bos unk mask sep cls special start end stop next prev previous per last first"
@@ -139,7 +139,7 @@ def _words(name: str) -> list[str]:
 
 def _kind(name: str) -> str:
     """`password`, `secret` or nothing, by the last word of a name that says so."""
-    parts = _words(name)
+    parts = [] if "secretkeyref" in name.lower() else _words(name)  # Kubernetes: name and key
     for at in range(len(parts) - 1, -1, -1):
         word, before, after = parts[at], parts[at - 1] if at else "", set(parts[at + 1 :])
         if _PASSWORD.fullmatch(word) or (not after and word in _LAST_PASSWORD):

@@ -40,7 +40,8 @@ _KNOWN = re.compile(
 _HARMLESS_THOUGH_NAMED = re.compile(
     r"spark\.(?:redaction\.\S*regex|sql\.redaction\.\S+|yarn\.am\.tokenConfRegex"
     r"|security\.credentials\.\w+\.enabled|hadoop\.(?:fs|hadoop)\S+\.credentials?\.provider"
-    r"(?:\.path)?|kubernetes\.\S*\.secretKeyRef\.\S+)"
+    r"(?:\.path)?|kubernetes\.\S*\.secretKeyRef\.\S+"
+    r"|kubernetes\.(?:driver|executor)\.secrets\.\S+|\S+\.authenticate\.\S+TokenFile)"
 )
 """Those that Spark's own pattern takes for secret by a word in their name."""
 
@@ -98,6 +99,7 @@ def shown_setting(name: str, value: Any) -> Any:
         return value
     if is_secret_name(name) or (name.startswith(("spark.", "fs.")) and SPARK.search(name)):
         known = _HARMLESS_THOUGH_NAMED.fullmatch(name) or is_reference(str(value))
+        known = known or str(value).lower() in ("", "true", "false")
         return masked(str(value)) if known else MASK
     return value if isinstance(value, int | float) else _shown_text(name, str(value))
 

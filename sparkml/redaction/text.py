@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sparkml.redaction.addresses import credentials, unknown_parameters
+from sparkml.redaction.addresses import credentials, what_may_be_one
 from sparkml.redaction.lines import one_line
 from sparkml.redaction.names import is_secret, without_placeholders
 from sparkml.redaction.tokens import tokens_in
@@ -21,13 +21,19 @@ _LONGEST = 20_000
 
 _QUOTED = r"""\\?"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<plain>[^\s;&,"'{}]+)"""
 _NAMED = re.compile(
-    rf"""(?<![\w.-])-{{0,2}}(?P<name>[A-Za-z_][\w.-]*)\\?["'`\]]?\s*(?:=>|:=|=+|:)\s*(?:{_QUOTED})"""
+    rf"""(?<![\w.-])-{{0,2}}(?P<name>[A-Za-z_][\w.-]*)\\?(?P<closed>["'`\]])?\s*"""
+    rf"""(?:=>|:=|=+|%3[AaDd]|:(?(closed)(?=\s*[\\"'\d])))\s*(?:{_QUOTED})"""
 )
-"""`name=value` and `"name": "value"` within a text: parameters, options, JSON, SQL."""
+"""`name=value` and `"name": "value"` within a text: parameters, options, JSON, SQL. After a quoted
+name and a colon stands a quoted value: `near 'token': extra input` is prose."""
 _FLAG = re.compile(r"""(?<!\S)--?(?P<name>[A-Za-z][\w.-]*)\s+(?P<plain>(?!-)[^\s"']+)""")
 _SQL = re.compile(r"""(?i)\b(?P<name>\w*password|identified\s+by)\s+'(?P<single>[^']*)'""")
-_ONE_LETTER = re.compile(r"(?<!\S)-u\s+(?P<plain>[^\s:/]+:[^\s\x00]+)")
-"""curl's `-u user:password`."""
+_LINE = re.compile(r"^\s*(?P<name>[A-Za-z][\w.-]*)\s+(?P<plain>\S+)\s*$", re.MULTILINE)
+"""A line of `spark-defaults.conf`."""
+_XML = re.compile(
+    r"<(?P<name>[\w.-]+)>(?P<plain>[^<]+)</(?P=name)>"
+    r"|<name>(?P<property>[^<]+)</name>\s*<value>(?P<value>[^<]+)</value>"
+)
 
 
 def masked(text: str) -> str:
@@ -58,23 +64,20 @@ def findings(marked: str, *, mask: bool = False) -> Iterator[Finding]:
     for start, end, name in named_in(marked):
         # What is masked goes on to where it surely ends: a password may hold a comma.
         yield start, _end(marked, end) if mask else end, name
-    for found in _ONE_LETTER.finditer(marked):
-        yield *found.span("plain"), "a password"
     if mask:
-        yield from unknown_parameters(marked)
+        yield from what_may_be_one(marked)
 
 
 def named_in(marked: str) -> Iterator[Finding]:
     """What a name in the text says to be secret, as start, end and the name."""
-    for pattern in (_NAMED, _FLAG, _SQL):
+    for pattern in (_NAMED, _FLAG, _LINE, _SQL, _XML):
         for found in pattern.finditer(marked):
             group = found.lastgroup or ""
-            if is_secret(_name(found["name"]), found[group]):
-                yield *found.span(group), found["name"]
-
-
-def _name(name: str) -> str:
-    return "password" if " " in name else name
+            name = found["property"] if group == "value" else found["name"]
+            name = "password" if " " in name else name
+            # With what closes around it and without: `token:int>` is a type, as `array<int>` is.
+            if all(is_secret(name, value) for value in (found[group], found[group].rstrip(">)]."))):
+                yield *found.span(group), name
 
 
 def _end(text: str, end: int) -> int:

@@ -52,6 +52,7 @@ _SHAPES = {
     "an API key": r"(?<![\w/.-])[sr]k[-_](?=[\w-]*\d)(?:[a-z]+[-_]){0,3}\w{20,}",
     "a JSON Web Token": r"(?<!\w)eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w.-]*",
     "a bearer token": r"(?<!\w)[Bb]earer\s+[^\s\x00]{16,}",
+    "curl's user and password": r"(?<!\S)-u\s+[^\s:/]+:(?=\S*[A-Za-z])[^\s\x00]+",
     "a password": r"(?i)(?<=authorization)[\"']?\s*[:=]\s*[\"']?(?!bearer\b)[a-z]+\s+[^\s\x00\"']+",
 }
 _SHAPE = {what: re.compile(pattern) for what, pattern in _SHAPES.items()}
@@ -69,7 +70,7 @@ _CHANGES = 0.25, 0.45
 """In a random key the kind of character changes from one to the next in 0.6 of all places, in
 names and paths in 0.3: at least so often in an AWS secret key (40 characters), in longer ones."""
 _CHECKSUM = re.compile(
-    r"(?i)(?:sha\d*|md5|crc|digest|checksum|hash|etag|fingerprint|integrity)\W*$"
+    r"(?i)sha\d+-$|(?:sha\d*|md5|crc|digest|checksum|hash|etag|fingerprint|integrity)\W*.{7}$"
 )
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{8,}={0,2}(?![A-Za-z0-9+/=])")
 _USER_PASSWORD = re.compile(r"[\w.@\\-]{1,64}:(?!/|[\d.:]+$)[^\s\"'{}]{3,}")
@@ -113,13 +114,13 @@ def _known() -> tuple[tuple[str, re.Pattern[str], Any], ...]:
 def _random_keys(text: str) -> Iterator[Finding]:
     for found in _RANDOM.finditer(text):
         key = found[0].rstrip("=")
-        least = _CHANGES[len(key) > 40]
-        random = _MIXED.match(key) and _PLAIN.search(key) if len(key) > 40 else _MIXED.match(key)
-        if random and _changes(key) >= least * len(key):
-            if len(key) == 40:
-                yield *found.span(), "what looks like an AWS secret key"
-            elif not _CHECKSUM.search(text[max(0, found.start() - 40) : found.start()]):
-                yield *found.span(), "what looks like a random key"
+        of_aws = len(key) == 40
+        if not _MIXED.match(key) or _changes(key) < _CHANGES[not of_aws] * len(key):
+            continue
+        if of_aws:
+            yield *found.span(), "what looks like an AWS secret key"
+        elif _PLAIN.search(key) and not _CHECKSUM.search(text[: found.start()][-40:] + key[:7]):
+            yield *found.span(), "what looks like a random key"
 
 
 def _encoded(text: str) -> Iterator[Finding]:
