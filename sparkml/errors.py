@@ -64,7 +64,7 @@ class SparkMLError(Exception):
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         # Here, so that `repr`, a traceback and a pickle hold no secret either.
-        self.what, self.where, self.fix = safe_line(what), safe_line(where), safe_line(fix)
+        self.what, self.where, self.fix = _safe(what), _safe(where), _safe(fix)
         super().__init__(self.what, self.where, self.fix)
 
     def __str__(self) -> str:
@@ -97,6 +97,11 @@ class SparkMLError(Exception):
     def line(self) -> str:
         """The error as the one line that a driver prints last."""
         return f"ERROR {self.code}: {self}"
+
+
+def _safe(text: str) -> str:
+    """The text as it may be shown; what is far beyond a line's room is not even looked at."""
+    return safe_line(str(text)[: 4 * LONGEST])
 
 
 def _rebuild(kind: type[SparkMLError], what: str, where: str, fix: str) -> SparkMLError:

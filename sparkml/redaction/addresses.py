@@ -26,7 +26,7 @@ _LIKE_PORT = re.compile(
     r"(?:[\w.-]+:\d|(?:[\w-]+\.)+[a-z]{2,}(?:[/?]|$))"
 )
 """A password that begins like a port and a path: its user has no dot, and a host follows it."""
-_USER = re.compile(rf"(?P<scheme>[\w+.-]*)://(?P<user>[^{_END}@:\0]+)@")
+_USER = re.compile(rf"(?<![\w+.-])(?P<scheme>[\w+.-]*)://(?P<user>[^{_END}@:\0]+)@")
 _ORACLE = re.compile(r"(?i)jdbc:oracle:\w+:(?P<user>[^/\s@]+)/(?P<password>[^\s@\0][^\s@]*)@")
 _BARE = re.compile(
     r"(?<![\w/.:@-])(?!(?:user|group|domain|mailto|acct|sips?|xmpp|service\w*|principal\w*):)"
@@ -38,13 +38,13 @@ _BARE = re.compile(
 _CONTAINERS = frozenset({"abfs", "abfss", "wasb", "wasbs", "adl"})
 """Schemes whose address has a container where others have a user."""
 _MIXED_USER = re.compile(
-    rf"(?P<scheme>[\w+.-]*)://(?P<user>(?=[^{_END}@:]*\d)[^{_END}@:\0]{{6,}})"
+    rf"(?<![\w+.-])(?P<scheme>[\w+.-]*)://(?P<user>(?=[^{_END}@:]*\d)[^{_END}@:\0]{{6,}})"
     rf"(?=@|:(?!\d{{1,5}}(?:[{_END}]|$))[^\s\"]*@)"
 )
 _TOKEN = re.compile(r"(?=.*\d)(?=.*[A-Za-z]).{10,}|.{16,}")
 """A user of this form is a token: what is shorter is a user's or an organisation's name."""
 
-_ADDRESS = re.compile(r"(?:\w[\w+.-]*://|jdbc:)[^\s\"'<>]*")
+_ADDRESS = re.compile(r"(?:(?<![\w+.-])[\w+.-]+://|jdbc:)[^\s\"'<>]*")
 _PARAMETER = re.compile(r"[?&;#](?P<name>[\w.%~-]+)=(?P<value>[^&;#\s\"'<>]*)")
 _SIGNED = words(
     "sig signature key x-amz-signature x-amz-credential x-amz-security-token awsaccesskeyid"

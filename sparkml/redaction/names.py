@@ -51,7 +51,9 @@ _VOCABULARY = words(
 )
 """What makes a token one of a text: `pad_token`."""
 
-_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{.*?\}|\$\(.*?\)|(?<!\S)\$[A-Z][A-Z0-9_]*(?!\S)")
+_PLACEHOLDER = re.compile(
+    r"\{\{[^{}]*\}\}|\$\{[^{}]*\}|\$\([^()]*\)|(?<!\S)\$[A-Z][A-Z0-9_]*(?!\S)"
+)
 _POINTER = re.compile(
     r"\0+|arn:aws[\w-]*:(?:secretsmanager|ssm|kms|iam|sts):\S+|EMR\.secret@\S+"
     r"|(?:secretsmanager|ssm|vault|keyvault|sm)://\S+|\*+|…\W*|<[\w |/-]+>"

@@ -28,7 +28,7 @@ _NAMED = re.compile(
 name and a colon stands a quoted value: `near 'token': extra input` is prose."""
 _FLAG = re.compile(r"""(?<!\S)--?(?P<name>[A-Za-z][\w.-]*)\s+(?P<plain>(?!-)[^\s"']+)""")
 _SQL = re.compile(r"""(?i)\b(?P<name>\w*password|identified\s+by)\s+'(?P<single>[^']*)'""")
-_LINE = re.compile(r"^\s*(?P<name>[A-Za-z][\w.-]*)\s+(?P<plain>\S+)\s*$", re.MULTILINE)
+_LINE = re.compile(r"^[ \t]*(?P<name>[A-Za-z][\w.-]*)[ \t]+(?P<plain>\S+)[ \t]*$", re.MULTILINE)
 """A line of `spark-defaults.conf`."""
 _XML = re.compile(
     r"<(?P<name>[\w.-]+)>(?P<plain>[^<]+)</(?P=name)>"
