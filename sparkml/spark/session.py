@@ -42,6 +42,9 @@ DEFAULTS = {
     "spark.sql.execution.arrow.maxBytesPerBatch": "16m",
     # The state of a small log is computed by this many tasks; Delta's own default is 50.
     "spark.databricks.delta.snapshotPartitions": "2",
+    # Spark's own pattern, and the keys that it lets stand in its UI and its event log.
+    "spark.redaction.regex": r"(?i)secret|password|token|access[.]?key|passw|passphrase|credential"
+    r"|(account|api|auth|encryption|private|shared)[._-]?key|pgpass|_pass|_pwd",
 }
 """Our settings where the job's config, spark-submit and spark-defaults.conf say nothing else."""
 
