@@ -6,7 +6,6 @@ Help and configuration errors need no JVM: whatever needs one is imported when a
 from __future__ import annotations
 
 import importlib
-import json as jsonlib
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -190,6 +189,7 @@ def _job(
     door = context.obj or Door()
     with last_line(debug=debug):
         from sparkml import config as kinds
+        from sparkml.redaction import as_json
         from sparkml.terminal import Terminal, print_summary, spark_log
 
         loaded: Any = kinds.load_as(getattr(kinds, job.config), config, sets=sets or [])
@@ -199,18 +199,14 @@ def _job(
             story: Any = importlib.import_module(job.module)
             if plan:
                 planned = interruptible(lambda: story.plan(loaded))
-                print(_as_json(planned.to_json()) if json else planned.text())
+                print(as_json(planned.to_json()) if json else planned.text())
                 return
             with Terminal() as terminal:
                 outcome = interruptible(lambda: story.run(loaded, report=terminal))
             if json:
-                print(_as_json(outcome.to_json()))
+                print(as_json(outcome.to_json()))
             else:
                 print_summary(outcome.summary_rows(), getattr(outcome, "sample", ()))
-
-
-def _as_json(values: dict[str, Any]) -> str:
-    return jsonlib.dumps(values, indent=2, ensure_ascii=False, default=str)
 
 
 def driver(argv: Sequence[str], *, command: str = "score") -> int:

@@ -35,9 +35,10 @@ Status 0 is success, 1 an unexpected error, 130 an interruption (Ctrl-C), 143 a 
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
+
+from sparkml.redaction import one_line, safe_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +48,9 @@ SEPARATOR = " | "
 """Between what, where and fix in an error's text."""
 
 
-_PASSWORD = re.compile(r"(://[^/@\s:]*):[^@/\s]+@")
+LONGEST = 1_000
+"""Characters of an error's line, its code and all; what is too long is cut, the fix last."""
+_LONGEST_FIX, _LONGEST_WHERE = 600, 200
 
 
 class SparkMLError(Exception):
@@ -60,24 +63,35 @@ class SparkMLError(Exception):
     exit_status: ClassVar[int] = 1
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
-        super().__init__(what, where, fix)
-        self.what, self.where, self.fix = what, where, fix
+        # Here, so that `repr`, a traceback and a pickle hold no secret either.
+        self.what, self.where, self.fix = _safe(what), _safe(where), _safe(fix)
+        super().__init__(self.what, self.where, self.fix)
 
     def __str__(self) -> str:
-        parts = [self.what, self.where, f"fix: {self.fix}" if self.fix else ""]
-        return masked(" ".join(SEPARATOR.join(part for part in parts if part).split()))
+        what, where, fix = self._parts()
+        parts = [what, where, f"fix: {fix}" if fix else ""]
+        return SEPARATOR.join(part for part in parts if part)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.where, self.fix)
 
+    def _parts(self) -> tuple[str, str, str]:
+        """What, where and fix, cut to what one line has room for."""
+        left = LONGEST - len(f"ERROR {self.code}: fix: ") - 2 * len(SEPARATOR)
+        fix = one_line(self.fix, _LONGEST_FIX)
+        room = left - len(fix)
+        where = one_line(self.where, max(_LONGEST_WHERE, room - len(self.what)))
+        return one_line(self.what, room - len(where)), where, fix
+
     def to_json(self) -> dict[str, str | int]:
         """The error as plain values, for a result file."""
+        what, where, fix = self._parts()
         return {
             "code": self.code,
             "exit_status": self.exit_status,
-            "what": masked(self.what),
-            "where": masked(self.where),
-            "fix": masked(self.fix),
+            "what": what,
+            "where": where,
+            "fix": fix,
         }
 
     def line(self) -> str:
@@ -85,13 +99,13 @@ class SparkMLError(Exception):
         return f"ERROR {self.code}: {self}"
 
 
+def _safe(text: str) -> str:
+    """The text as it may be shown; what is far beyond a line's room is not even looked at."""
+    return safe_line(str(text)[: 4 * LONGEST])
+
+
 def _rebuild(kind: type[SparkMLError], what: str, where: str, fix: str) -> SparkMLError:
     return kind(what, where=where, fix=fix)
-
-
-def masked(text: str) -> str:
-    """The text without the passwords that addresses in it carry (`https://user:***@host`)."""
-    return _PASSWORD.sub(r"\1:***@", text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -114,7 +128,7 @@ class ConfigError(SparkMLError, ValueError):
         self, what: str, *, where: str = "", fix: str = "", problems: tuple[str, ...] = ()
     ) -> None:
         super().__init__(what, where=where, fix=fix)
-        self.problems = problems
+        self.problems = tuple(safe_line(problem, LONGEST) for problem in problems)
 
 
 class InputError(SparkMLError, ValueError):

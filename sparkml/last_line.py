@@ -10,6 +10,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sparkml.errors import ConfigError, SparkMLError
+from sparkml.redaction import masked, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,7 @@ def last_line(*, debug: bool) -> Iterator[None]:
         _fail(line, TERMINATED, debug=debug)
     except Exception as error:  # noqa: BLE001  # the one place where everything ends
         said = str(error).strip().splitlines()
-        what = f"{type(error).__name__}: {said[0][:500]}" if said else type(error).__name__
+        what = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
         unexpected = SparkMLError(what, fix="run it again with --debug to see the traceback")
         _fail(unexpected.line(), unexpected.exit_status, debug=debug)
     finally:
@@ -59,7 +60,8 @@ def _problems(error: SparkMLError) -> tuple[str, ...]:
 def _fail(line: str, status: int, *, debug: bool, above: Sequence[str] = ()) -> NoReturn:
     sys.stdout.flush()  # under spark-submit both streams are one
     if debug:
-        traceback.print_exc()
+        lines = traceback.format_exc().splitlines()
+        print("\n".join(printable(masked(line)) for line in lines), file=sys.stderr)
     for problem in above:
         print(problem, file=sys.stderr)
     print(line, file=sys.stderr, flush=True)

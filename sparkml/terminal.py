@@ -12,6 +12,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from sparkml.redaction import masked, one_line, printable, safe_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -41,7 +43,7 @@ class Terminal:
 
     def stage(self, text: str) -> None:
         """Show the new stage, without a count yet."""
-        self._text = text
+        self._text = safe_line(text)
         self._show(done=0, total=None, failed=0)
 
     def progress(self, done: int, total: int, failed: int) -> None:
@@ -148,6 +150,7 @@ def quiet_children(log: Path) -> Iterator[None]:
         sys.stdout, sys.stderr = _writer(real[0]), _writer(real[1])
         warnings.showwarning = _warnings_to(sink)
         handler = logging.StreamHandler(sink)
+        handler.setFormatter(_Safe())
         logging.getLogger().addHandler(handler)
         try:
             yield
@@ -167,6 +170,13 @@ def _writer(descriptor: int) -> TextIO:
     )
 
 
+class _Safe(logging.Formatter):
+    """A log record, masked, and without what a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(masked(super().format(record)))
+
+
 def _warnings_to(stream: TextIO) -> Callable[..., None]:
     def show(  # noqa: PLR0917  # the signature is Python's
         message: Warning | str,
@@ -176,9 +186,8 @@ def _warnings_to(stream: TextIO) -> Callable[..., None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        (file or stream).write(
-            warnings.formatwarning(str(message), category, filename, lineno, line)
-        )
+        text = warnings.formatwarning(str(message), category, filename, lineno, line)
+        (file or stream).write(printable(masked(text)))
 
     return show
 
@@ -190,10 +199,13 @@ def print_summary(rows: Sequence[tuple[str, str]], sample: Sequence[dict[str, An
         return
     width = max((len(label) for label, _ in rows), default=0)
     for label, value in rows:
-        print(f"{label.ljust(width)}  {value}".rstrip())
+        print(f"{label.ljust(width)}  {safe_line(value)}".rstrip())
     if sample:
         names = list(sample[0])
-        lines = [names, *[[_cell(row.get(name)) for name in names] for row in sample]]
+        lines = [
+            [one_line(name) for name in names],
+            *[[_cell(row.get(name)) for name in names] for row in sample],
+        ]
         widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
         print()
         for line in lines:
@@ -210,23 +222,23 @@ def _print_tables(rows: Sequence[tuple[str, str]], sample: Sequence[dict[str, An
     summary.add_column(style="bold")
     summary.add_column(overflow="fold")
     for label, value in rows:
-        summary.add_row(label, Text(value))
+        summary.add_row(label, Text(safe_line(value)))
     console.print(summary)
     if sample:
         scored = Table(header_style="bold")
         for name in sample[0]:
-            scored.add_column(Text(name), overflow="fold")
+            scored.add_column(Text(one_line(name)), overflow="fold")
         for row in sample:
             scored.add_row(*[Text(_cell(row.get(name))) for name in sample[0]])
         console.print(scored)
 
 
 def _cell(value: Any) -> str:
-    """A value of a sample row, short: numbers to six digits, structs as their values."""
+    """A value of a sample row on one line: numbers to six digits, structs as their values."""
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_cell(inner)}" for name, inner in value.items())
+        return ", ".join(f"{one_line(name)} {_cell(inner)}" for name, inner in value.items())
     if isinstance(value, list | tuple):
         return f"[{', '.join(_cell(item) for item in value)}]"
-    return "null" if value is None else str(value)
+    return "null" if value is None else one_line(str(value))

@@ -123,7 +123,7 @@ def _show(pieces: Iterable[Piece], *, only: str | None, report: object) -> bool:
 
     A terminal gets nothing that it would obey; a file or a pipe gets every byte.
     """
-    from emr.aws.logs.printable import printable
+    from sparkml.redaction import printable
 
     last, any_ = "", False
     for piece in pieces:

@@ -264,7 +264,7 @@ def _tell(outcome: Outcome) -> None:
 
     A terminal gets nothing that it would obey; a file or a pipe gets every byte.
     """
-    from emr.aws.logs.printable import printable
+    from sparkml.redaction import printable
 
     said, step = outcome.said, outcome.step
     sys.stdout.write(printable(said.stdout) if sys.stdout.isatty() else said.stdout)

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from emr.aws.logs.printable import printable
 from emr.aws.submit import packaged
 from emr.aws.waiting import looks
 from emr.errors import StepCancelled, StepFailed, WaitTimeout
 from emr.request.checks import check_spec
 from emr.request.steps import run_key
+from sparkml.redaction import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,6 +16,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from sparkml.redaction import credentials_in, safe_line
+
 
 class Section(BaseModel):
     """A part of the configuration: frozen, strictly typed, and with no key that it does not know.
@@ -36,10 +38,9 @@ class Section(BaseModel):
 
 
 def shown(value: object) -> str:
-    """A value as an error quotes it: short, and text in quotes."""
+    """A value as an error quotes it: short, text in quotes, and no secret."""
     words = {"None": "null", "True": "true", "False": "false"}
-    text = words.get(repr(value), repr(value))
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return safe_line(words.get(repr(value), repr(value)), 60)
 
 
 def formed(pattern: str, words: str, fix: str) -> AfterValidator:
@@ -57,6 +58,16 @@ def formed(pattern: str, words: str, fix: str) -> AfterValidator:
         raise PydanticCustomError("form", "must be {words}", {"words": words, "fix": fix})
 
     return AfterValidator(check)
+
+
+def _without_credentials(address: str) -> str:
+    found = credentials_in(address)
+    if found:
+        # Not repeated, and where: it would stand in rows, commits and outcomes, for all to read.
+        words = f"holds {found}, and would be written down where others read"
+        fix = "leave it out; settings of Spark (spark.conf), the environment or a role give access"
+        raise PydanticCustomError("credentials", "{words}", {"words": words, "fix": fix})
+    return address
 
 
 def parse_names(value: object) -> tuple[str, ...]:
@@ -97,6 +108,9 @@ def _listed(value: object) -> object:
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 """Text that says something."""
+
+Address = Annotated[Text, AfterValidator(_without_credentials)]
+"""Where something is: a path or an address without passwords, tokens and keys in it."""
 
 Label = Annotated[Text, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
 """Text that may look like a whole number, such as a date without dashes."""

@@ -14,8 +14,9 @@ from sparkml.config.fields import Section
 from sparkml.config.file import Problem, config_error, read_file
 from sparkml.config.job import JobConfig
 from sparkml.config.mistakes import check, dotted
-from sparkml.config.shape import required_keys
+from sparkml.config.shape import required_keys, settings_in
 from sparkml.config.yaml_text import BadYaml, Path, paths, read_yaml
+from sparkml.redaction import shown_setting, shown_value, wrong_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,8 +42,25 @@ class Loaded(Generic[Config]):
 
     def rows(self) -> list[tuple[str, Any, str]]:
         """Every value as (dotted key, plain value, origin), in the order of the sections."""
-        values = self.config.model_dump(mode="json", by_alias=True)
-        return [(key := dotted(p), v, self.origins[key]) for p, v in _leaves(values)]
+        return [(key := dotted(p), v, self.origins[key]) for p, v in self._values()]
+
+    def shown(self) -> list[tuple[str, Any, str]]:
+        """The same as others may see it: settings, options and parameters by allow-list."""
+        settings = set(settings_in(self.config))
+        return [
+            (key := dotted(path), _shown(path, value, settings), self.origins[key])
+            for path, value in self._values()
+        ]
+
+    def _values(self) -> Iterator[tuple[Path, Any]]:
+        return _leaves(self.config.model_dump(mode="json", by_alias=True))
+
+
+def _shown(path: Path, value: Any, settings: set[Path]) -> Any:
+    for end in range(1, len(path)):
+        if path[:end] in settings:
+            return shown_setting(".".join(map(str, path[end:])), value)
+    return shown_value(value)
 
 
 def load_config(
@@ -153,7 +171,8 @@ class _Layers:
             path, value = _split_set(text)
             if path is None:
                 fix = "write KEY=VALUE, such as sink.path=out; quote a name that has a dot or '='"
-                self.problem(f"cannot read '{text}'", option, fix)
+                said = wrong_value(text, text) or re.split(r"[=:\s]", text)[0] + "…"
+                self.problem(f"cannot read '{said}'", option, fix)
             else:
                 self._put_text(path, value, option)
 

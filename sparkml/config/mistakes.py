@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import groupby
@@ -21,10 +22,9 @@ from sparkml.config.shape import (
     tag_of,
 )
 from sparkml.errors import did_you_mean
+from sparkml.redaction import wrong_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sparkml.config.shape import Root
     from sparkml.config.yaml_text import Path
 
@@ -142,20 +142,32 @@ def _mistake(root: Root, error: Any) -> Mistake:  # noqa: PLR0911  # one return 
         return _not_one_of([w.strip("'") if "'" in w else w.lower() for w in words], given, at)
     if kind == "value_error":
         return Mistake(at=at, what=f"'{key}' {context['error']}", fix=_FIXES.get(at, ""))
+    if kind == "credentials":
+        return Mistake(at=at, what=f"'{key}' {error['msg']}", fix=context["fix"])
     if kind == "too_short":
         return Mistake(at=at, what=f"'{key}' must not be empty")
     must = _MUST.get(kind) or error["msg"].replace("Input should be", "must be")
     fix = context.get("fix") or _FIXES.get(at, "")
-    return Mistake(at=at, what=f"'{key}' {must}, not {shown(given)}", fix=fix)
+    return Mistake(at=at, what=f"'{key}' {must}{_not(key, given)}", fix=fix)
 
 
 def _not_one_of(words: list[str], given: object, at: Path) -> Mistake:
     must = f"must be {'one of ' * (len(words) > 1)}{', '.join(words)}"
-    what = f"'{dotted(at)}' {must}, not {shown(given)}"
+    hint = did_you_mean(str(given), words)
+    near = hint.startswith("did")
+    said = f", not {shown(given)}" if near else _not(dotted(at), given)
+    what = f"'{dotted(at)}' {must}{said}"
     if len(words) == 1:
         return Mistake(at=at, what=what, fix="leave it out")
-    hint = did_you_mean(str(given), words)
-    return Mistake(at=at, what=what, fix=hint if hint.startswith("did") else "choose one of them")
+    return Mistake(at=at, what=what, fix=hint if near else "choose one of them")
+
+
+def _not(key: str, given: object) -> str:
+    """What stands there instead, where it can be no secret: passwords get into wrong lines."""
+    if isinstance(given, Mapping):
+        return ", not a mapping"
+    said = wrong_value(key, given)
+    return "" if said is None else f", not {shown(said)}"
 
 
 def _path(root: Root, loc: tuple[str | int, ...], kind: str) -> Path:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
+
+from sparkml.config.fields import Free, Options
 
 if TYPE_CHECKING:
     from sparkml.config.yaml_text import Path
@@ -80,3 +83,14 @@ def is_union(root: Root, path: Path) -> bool:
     """Whether pydantic names a format after `path`: several sections may stand there."""
     outer = len(path) == 1 and bool(tag_of(root, path))
     return outer or (len(path) == 3 and path[:2] == ("source", "views"))
+
+
+def settings_in(section: BaseModel, path: Path = ()) -> Iterator[Path]:
+    """The paths of the mappings whose keys are not ours: settings, options, parameters."""
+    for name, field in type(section).model_fields.items():
+        value, here = getattr(section, name), (*path, field.alias or name)
+        if field.annotation in (Options, Free):
+            yield here
+        for key, inner in value.items() if isinstance(value, Mapping) else [(None, value)]:
+            if isinstance(inner, BaseModel):
+                yield from settings_in(inner, here if key is None else (*here, key))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from sparkml.config.fields import Label, Names, Options, Section, Text
+from sparkml.config.fields import Address, Label, Names, Options, Section, Text
 
 Mode = Literal["replace", "append"]
 PartitionValue = str | int | float | bool | None
@@ -26,7 +26,7 @@ class DeltaSink(_Output):
     """A Delta table in a folder, written by tasks and committed once, by the driver."""
 
     format: Literal["delta"]
-    path: Text
+    path: Address
     """The output's folder."""
     partition: Annotated[Mapping[Text, PartitionValue], Field(min_length=1)] | None = None
     """This run writes exactly this partition: with `replace` it alone is replaced."""
@@ -60,7 +60,7 @@ class ParquetSink(_Output):
     """Parquet files, through Spark's writer: at least once, not atomic."""
 
     format: Literal["parquet"]
-    path: Text
+    path: Address
     """The output's folder."""
     options: Options = Field(default_factory=dict)
     """Any of Spark's writer options for the format."""
@@ -70,7 +70,7 @@ class CsvSink(_Output):
     """CSV files, through Spark's writer: at least once, not atomic."""
 
     format: Literal["csv"]
-    path: Text
+    path: Address
     """The output's folder."""
     options: Options = Field(default_factory=dict)
     """Any of Spark's writer options for the format."""

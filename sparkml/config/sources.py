@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, ValidationInfo
 
-from sparkml.config.fields import Options, Section, SomeNames, Text, formed
+from sparkml.config.fields import Address, Options, Section, SomeNames, Text, formed
 
 
 class _Rows(Section):
@@ -25,7 +25,7 @@ class DeltaSource(_Rows):
     """A Delta table in a folder."""
 
     format: Literal["delta"]
-    path: Text
+    path: Address
     """A folder or a file, local or on a store that Spark reads."""
     version: Annotated[int, Field(ge=0)] | None = None
     """Time travel: the version of the table to read; the newest when null."""
@@ -37,7 +37,7 @@ class ParquetSource(_Rows):
     """Parquet files."""
 
     format: Literal["parquet"]
-    path: Text
+    path: Address
     """A folder or a file, local or on a store that Spark reads."""
     options: Options = Field(default_factory=dict)
     """Any of Spark's reader options for the format."""
@@ -47,7 +47,7 @@ class CsvSource(_Rows):
     """CSV files."""
 
     format: Literal["csv"]
-    path: Text
+    path: Address
     """A folder or a file, local or on a store that Spark reads."""
     options: Options = Field(default_factory=dict)
     """Any of Spark's CSV reader options, such as `sep`."""

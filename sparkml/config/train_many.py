@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from sparkml.config.fields import AsTuple, Free, Names, Section, SomeNames, Text, shown
+from sparkml.config.fields import Address, AsTuple, Free, Names, Section, SomeNames, Text, shown
 from sparkml.config.job import SparkSection, Step, Workers
 from sparkml.config.sources import Source
 from sparkml.config.train import Register, Tracking, importable
@@ -54,12 +54,12 @@ class TrainManyConfig(Section):
     """
     tasks: Annotated[int, Field(ge=1)] | None = None
     """How many tasks fit; four a core when null."""
-    output: Text
+    output: Address
     """The model's folder on the driver; a keyed model there is replaced once all is written."""
     registry: Tracking = Tracking()
     register_: Register | None = Field(default=None, alias="register")
     """Null leaves the model in its folder and asks no registry."""
-    result: Text | None = None
+    result: Address | None = None
     """A JSON file that tells the run's outcome, for whoever cannot see the driver's output."""
     spark: SparkSection = SparkSection()
     workers: Workers = Workers()

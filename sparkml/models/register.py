@@ -18,6 +18,7 @@ from sparkml.models.extras import need
 from sparkml.models.flavors.sklearn_graph import parts_of
 from sparkml.models.registry import quick_failure
 from sparkml.models.skops_file import check_skops
+from sparkml.redaction import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -104,9 +105,9 @@ def log_facts(
     metrics: Mapping[str, float] | None = None,
     files: Path | None = None,
 ) -> None:
-    """Log params, metrics and everything in a folder into the current run."""
+    """Log params, metrics and everything in a folder into the current run; no secret in a param."""
     mlflow = need("mlflow", extra="mlflow", why=WHY)
-    mlflow.log_params({k: str(v)[:6_000] for k, v in (params or {}).items()})
+    mlflow.log_params({k: masked(str(v))[:6_000] for k, v in (params or {}).items()})
     mlflow.log_metrics(dict(metrics or {}))
     if files is not None:
         mlflow.log_artifacts(str(files))

@@ -41,7 +41,7 @@ def java_failure(error: BaseException, *, depth: int = 0) -> tuple[str, str]:
     java = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     if java is None:
         lines = str(error).strip().splitlines()
-        return type(error).__name__, lines[0][:500] if lines else type(error).__name__
+        return type(error).__name__, lines[0] if lines else type(error).__name__
     for _ in range(depth):
         cause = java.getCause()
         if cause is None or cause.equals(java):
@@ -49,7 +49,7 @@ def java_failure(error: BaseException, *, depth: int = 0) -> tuple[str, str]:
         java = cause
     name = str(java.getClass().getName()).rpartition(".")[2]
     lines = str(java.getMessage() or name).strip().splitlines()
-    return name, lines[0].strip()[:500] if lines else name
+    return name, lines[0].strip() if lines else name
 
 
 def brief(error: BaseException) -> str:
@@ -87,7 +87,7 @@ def from_worker(text: str) -> SparkMLError:
         if room == errors.__name__ and hasattr(errors, kind):
             return _parsed(getattr(errors, kind), found[2])
     last = raised[-1][0] if raised else text.strip().splitlines()[0]
-    return JobFailed(last[:500], where="a Python worker", fix="look into Spark's log")
+    return JobFailed(last, where="a Python worker", fix="look into Spark's log")
 
 
 def _parsed(kind: type[SparkMLError], line: str) -> SparkMLError:

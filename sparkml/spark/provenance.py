@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
+from sparkml.redaction import masked
 from sparkml.spark.types import spark_type
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Provenance:
     def of(cls, specs: tuple[ModelSpec, ...], run_key: str) -> Provenance:
         """The provenance of a run's rows."""
         return cls(
-            run_key=run_key, models=tuple((s.name, s.uri, s.version, s.digest) for s in specs)
+            run_key=run_key,
+            models=tuple((s.name, masked(s.uri), s.version, s.digest) for s in specs),
         )
 
     @property

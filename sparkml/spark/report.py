@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pyarrow import fs
 
-from sparkml.errors import SinkNotWritable, SparkMLError, masked
+from sparkml.errors import SinkNotWritable, SparkMLError
 from sparkml.files import open_address
+from sparkml.redaction import as_json, masked, safe_line
 from sparkml.spark import jvm_files
 from sparkml.spark.failures import FROM_SPARK, brief
 
@@ -80,7 +80,8 @@ class Outcome:
 def model_rows(specs: tuple[ModelSpec, ...]) -> list[dict[str, str]]:
     """The models of a run as an outcome names them."""
     return [
-        {"column": s.name, "uri": s.uri, "version": s.version, "digest": s.digest} for s in specs
+        {"column": s.name, "uri": masked(s.uri), "version": s.version, "digest": s.digest}
+        for s in specs
     ]
 
 
@@ -103,7 +104,7 @@ class Plan:
         """The plan for a person to read."""
         parts = [
             _table("model", self.models),
-            f"source\n  {self.source}",
+            f"source\n  {safe_line(self.source)}",
             _table("input columns", self.inputs),
             _table("output columns", self.output),
             _table("sink", [{"what": k, "value": _shown(v)} for k, v in self.sink.items()]),
@@ -115,9 +116,9 @@ class Plan:
 def _table(title: str, rows: list[dict[str, Any]]) -> str:
     if not rows:
         return f"{title}\n  (none)"
-    table = [{name: name for name in rows[0]}, *rows]
-    widths = {k: max(len(str(r[k])) for r in table) for k in rows[0]}
-    lines = ["  ".join(str(r[k]).ljust(w) for k, w in widths.items()).rstrip() for r in table]
+    table = [list(rows[0]), *([safe_line(str(cell)) for cell in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
     return "\n".join([title, *(f"  {line}" for line in lines)])
 
 
@@ -134,18 +135,12 @@ def input_rows(model: str, bound: Iterable[Binding]) -> list[dict[str, str]]:
     ]
 
 
-_SECRET = re.compile(r"secret|password|token|access[._-]?key", re.IGNORECASE)
-
-
 def config_rows(loaded: Loaded[Any]) -> list[tuple[str, str, str]]:
     """Every resolved value of the config and where it came from.
 
-    Empty defaults are left out, and what is secret by its key, or a password in an address.
+    Empty defaults are left out, and what may be secret (`sparkml.redaction`).
     """
-    rows = [
-        (key, "***" if _SECRET.search(key) else masked(_shown(value)), origin)
-        for key, value, origin in loaded.rows()
-    ]
+    rows = [(key, _shown(value), origin) for key, value, origin in loaded.shown()]
     empty = ("null", "{}", "[]")
     return [row for row in rows if row[1] not in empty or row[2] != "default"]
 
@@ -224,7 +219,7 @@ def write_result(address: str | None, result: Told | SparkMLError | None) -> Non
         content = {"status": "error", "error": result.to_json()}
     else:
         content = result.to_json()
-    data = json.dumps(content, indent=2, default=str, ensure_ascii=False).encode()
+    data = as_json(content).encode()
     try:
         system, path = open_address(address)
         if isinstance(system, fs.LocalFileSystem):

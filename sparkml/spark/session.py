@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError
-from pyspark import SparkConf, SparkContext
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from sparkml.errors import JavaMissing, SetupError, VersionsIncompatible
+from sparkml.spark import jvm
 from sparkml.spark._versions import (
     DELTA_FOR_SPARK,
     check_versions,
@@ -42,6 +42,9 @@ DEFAULTS = {
     "spark.sql.execution.arrow.maxBytesPerBatch": "16m",
     # The state of a small log is computed by this many tasks; Delta's own default is 50.
     "spark.databricks.delta.snapshotPartitions": "2",
+    # Spark's own pattern, and the keys that it lets stand in its UI and its event log.
+    "spark.redaction.regex": r"(?i)secret|password|token|access[.]?key|passw|passphrase|credential"
+    r"|(account|api|auth|encryption|private|shared)[._-]?key|pgpass|_pass|_pwd",
 }
 """Our settings where the job's config, spark-submit and spark-defaults.conf say nothing else."""
 
@@ -73,7 +76,10 @@ def build_session(
             fix="unset it; score(), score_udf() and register_sql() work through Connect",
         )
     conf = conf or {}
-    given = _given(conf)
+    if not jvm.is_running():
+        check_java()
+    # A shell's default is a progress bar, which a JVM of ours gets, too.
+    given = jvm.launch({"spark.ui.showConsoleProgress": "false", **conf})
     master = master or given.get("spark.master")
     local = (master or "local").startswith("local")
     if local:
@@ -104,19 +110,6 @@ def job_session(spark: SparkSection, workers: Workers) -> Iterator[SparkSession]
         if not foreign:
             with suppress(Py4JError, OSError):  # a JVM that died has stopped already
                 session.stop()
-
-
-def _given(conf: Mapping[str, str]) -> SparkConf:
-    """What spark-submit and spark-defaults.conf say; they are read by the JVM, so it starts here.
-
-    `conf` goes along, since some settings (the driver's memory) are the JVM's own.
-    """
-    if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:  # noqa: SLF001
-        check_java()
-    quiet = {"spark.ui.showConsoleProgress": "false"}  # a shell's default, which a JVM of ours gets
-    launch = SparkConf(loadDefaults=False).setAll(list({**quiet, **conf}.items()))
-    SparkContext._ensure_initialized(conf=launch)  # noqa: SLF001 - the only way before a context
-    return SparkConf()
 
 
 def _sockets(*, local: bool) -> dict[str, str]:
@@ -165,11 +158,11 @@ def require_delta(spark: SparkSession) -> None:
         SetupError: Delta's classes are not on the class path.
         VersionsIncompatible: they are for another Spark.
     """
-    jvm: Any = spark._jvm  # noqa: SLF001 - the JVM is reached no other way
+    java: Any = spark._jvm.java  # type: ignore[union-attr]  # noqa: SLF001 - reached no other way
     deltas = DELTA_FOR_SPARK.get(minor(spark.version), ())
-    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    loader = java.lang.Thread.currentThread().getContextClassLoader()
     try:
-        package = jvm.java.lang.Class.forName("io.delta.package$", True, loader)
+        package = java.lang.Class.forName("io.delta.package$", True, loader)
         version = str(package.getField("MODULE$").get(None).VERSION())
     except Exception:  # noqa: BLE001 - py4j wraps every Java exception in one of its own
         scala = "2.13" if minor(spark.version) == "4.0" else f"{minor(spark.version)}_2.13"

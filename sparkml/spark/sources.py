@@ -14,8 +14,9 @@ from sparkml.config import (
     SqlSource,
     TableSource,
 )
-from sparkml.errors import ConfigError, InputError, SourceError, did_you_mean, masked
+from sparkml.errors import ConfigError, InputError, SourceError, did_you_mean
 from sparkml.features.encoders import Encoding
+from sparkml.redaction import masked
 from sparkml.spark.encodings import register_encoding
 from sparkml.spark.failures import FROM_SPARK, brief
 from sparkml.spark.feature_options import check_options

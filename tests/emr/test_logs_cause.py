@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emr.aws.logs.cause import cause_of
-from emr.aws.logs.printable import printable
+from sparkml.redaction import printable
 
 
 class TestCause:

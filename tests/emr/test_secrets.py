@@ -6,7 +6,8 @@ from emr.errors import SecretInRequest
 from emr.job_run import JobRun
 from emr.package.config import resolved_config
 from emr.request.checks import check_spec
-from emr.request.secrets import refuse_secrets, secrets_in
+from emr.request.secrets import refuse_secrets
+from sparkml.redaction import secrets_in
 from tests.emr.rich_cluster import plain
 
 # Put together here, so that nobody's scanner takes them for real ones.

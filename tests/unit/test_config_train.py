@@ -178,5 +178,5 @@ def accepted(check, text):
 
 def test_a_password_of_a_source_is_not_told():
     """Neither in a line of progress nor among the params that are logged."""
-    source = ParquetSource(format="parquet", path="https://me:secret@host/in")
+    source = ParquetSource.model_construct(format="parquet", path="https://me:secret@host/in")
     assert describe(source) == "parquet https://me:***@host/in"

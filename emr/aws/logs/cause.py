@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from emr.aws.logs.printable import printable
+from sparkml.redaction import printable
 
 _LAST_LINE = re.compile(r"^ERROR [A-Z][A-Z0-9_]*: .*$", re.MULTILINE)
 _TRACEBACK = re.compile(

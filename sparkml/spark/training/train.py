@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
-from sparkml.errors import ModelError, masked
+from sparkml.errors import ModelError
 from sparkml.models.promise import promise
 from sparkml.models.register import check_reachable, log_facts, set_alias, tracked_run
+from sparkml.redaction import masked, shown_setting
 from sparkml.spark.failures import explained
 from sparkml.spark.progress import watched
 from sparkml.spark.report import Plan, config_rows, input_rows, recorded
@@ -131,7 +132,7 @@ def plan(loaded: Loaded[TrainConfig]) -> Plan:
         "experiment": config.registry.experiment,
         "model": name,
         "alias": (register and register.alias) or "none is moved",
-        "predictions": masked(config.predictions or "are not written"),
+        "predictions": config.predictions or "are not written",
     }
     return Plan(
         models=[{"model": name, "flavor": model.flavor, "estimator": what}],
@@ -184,7 +185,7 @@ def _train(config: TrainConfig, report: Reporter) -> Trained:
             unlabelled=table.unlabelled,
             labels=table.labels,
             metrics=found.metrics(),
-            predictions=masked(config.predictions or ""),
+            predictions=config.predictions or "",
             seconds=round(time.monotonic() - started, 3),
         )
 
@@ -212,7 +213,7 @@ def _params(config: TrainConfig, table: TrainingTable) -> dict[str, Any]:
         "source": describe(config.source),
         **{name: ", ".join(v) if isinstance(v := own[name], list) else v for name in plain},
         **{f"model.{key}": value for key, value in own["model"].items() if key != "params"},
-        **{f"model.params.{key}": value for key, value in config.model.params.items()},
+        **{f"model.params.{k}": shown_setting(k, v) for k, v in config.model.params.items()},
         **{f"split.{key}": value for key, value in own["split"].items()},
         **{f"evaluate.{key}": value for key, value in own["evaluate"].items()},
         "steps": "; ".join(f"{s.column} = {s.expr}" for s in config.steps),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkml.models.promise import promise
 from sparkml.models.register import check_reachable, log_facts, log_folder, set_alias, tracked_run
+from sparkml.redaction import shown_setting
 from sparkml.spark.progress import watched
 from sparkml.spark.report import recorded
 from sparkml.spark.session import job_session
@@ -95,7 +96,7 @@ def _params(config: TrainManyConfig) -> dict[str, Any]:
         "features": ", ".join(config.features),
         "model.estimator": config.model.estimator,
         "model.seed": config.model.seed,
-        **{f"model.params.{name}": value for name, value in config.model.params.items()},
+        **{f"model.params.{k}": shown_setting(k, v) for k, v in config.model.params.items()},
         "min_rows": config.min_rows,
         "holdout": config.holdout,
     }
