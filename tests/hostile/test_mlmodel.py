@@ -42,7 +42,7 @@ def test_no_loader_of_mlflow_is_taken_for_safe(loader, tmp_path):
 
 
 def test_a_merge_key_hides_no_loader(tmp_path):
-    """YAML's `<<` brings a second loader in."""
+    """YAML's `<<` brings a second loader in for MLflow, which reads such keys."""
     text = """
 other: &other {loader_module: chosen_by_the_file}
 flavors:
@@ -51,7 +51,7 @@ flavors:
     loader_module: mlflow.onnx
     data: model.skops
 """
-    with pytest.raises(UntrustedModel):
+    with pytest.raises(ModelUnreadable, match="merge key"):
         read_spec(mlflow_model(tmp_path / "m", text), trust="never")
 
 
@@ -119,6 +119,7 @@ def test_a_configuration_of_transformers_that_names_code_needs_trust(file, told,
     (folder / "model.skops").unlink()
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
     (folder / "model").mkdir(exist_ok=True)
+    (folder / "model" / "config.json").write_text("{}")
     (folder / file).write_text("[" * 5000 if told == "deep" else json.dumps(told))
     with pytest.raises(UntrustedModel, match=r"names"):
         read_spec(str(folder), trust="never")

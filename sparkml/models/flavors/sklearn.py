@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from sparkml.arrow import matrix, to_arrow_type
-from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, SparkMLError
+from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
 from sparkml.models.flavors.boosters_inside import check_boosters
@@ -78,16 +78,7 @@ def open_model(
         )
     loaded, differences = read_estimator(folder, description)
     made = RestoredModel if is_skops(folder, description) else SklearnModel
-    try:
-        return made(loaded, differences, where=str(folder))
-    except SparkMLError:
-        raise
-    except Exception as error:  # an estimator that lacks what fitting gives it
-        raise ModelUnreadable(
-            f"the estimator is damaged: {type(error).__name__}: {error}",
-            where=str(folder),
-            fix="store the fitted estimator again",
-        ) from error
+    return made(loaded, differences, where=str(folder))
 
 
 class SklearnModel:
