@@ -124,7 +124,7 @@ CASES = (
             "of noise": changed(lambda data: random.Random(0).randbytes(5_000)),
             "that is empty": changed(lambda data: b""),
             "with another method": changed(
-                lambda data: re.sub(rb"(PK\x01\x02.{6})\0\0", rb"\1\x63\0", data, flags=re.DOTALL)
+                lambda data: re.sub(rb"(PK\x01\x02.{6})\0\0", b"\\1c\0", data, flags=re.DOTALL)
             ),
             "that is encrypted": changed(
                 lambda data: data.replace(

@@ -340,9 +340,7 @@ CASES = (
     ),
     _always(
         "a predict that ends the process",
-        lies(
-            "n_features_in_ = 2\ndef fit(self): pass\ndef predict(self, X): __import__('os').abort()"
-        ),
+        lies("n_features_in_ = 2\ndef fit(s): pass\ndef predict(s, X): __import__('os').abort()"),
     ),
     # What people store.
     _always("benign: joblib", dumped(logistic), RIGHT),
