@@ -112,7 +112,12 @@ def as_model(given: Given, trust: str) -> None:
 
 def as_archive(given: Given, _trust: str) -> None:
     """Unpacked into the host's cache, as a worker does; the options tell the digest."""
-    unpack(given.uri, given.options["digest"])
+    before, size = _written(), Path(given.uri).stat().st_size
+    try:
+        unpack(given.uri, given.options["digest"])
+    finally:
+        grown = _written() - before
+        assert grown < 2 * size + 100_000, f"{size} bytes became {grown}"
 
 
 def as_job(given: Given, _trust: str) -> None:
@@ -169,6 +174,12 @@ def _hangs(_number: int, _frame: object) -> None:
 
 def _memory_mb(name: str) -> int:
     return next(_numbers(name)) // 1024
+
+
+def _written() -> int:
+    """The bytes that this process wrote, wherever."""
+    told = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(told["wchar"])
 
 
 def _numbers(name: str) -> Iterator[int]:

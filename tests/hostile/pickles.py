@@ -145,7 +145,8 @@ def _always(name: str, make: Any, outcomes: str = UNREADABLE, waits_for: str = "
 
 
 ALL_PIPES = "import os\nfor d in range(3, 64):\n  try: os.write(d, {!r})\n  except OSError: pass\n"
-FORGED = b'{"answer": {"flavor": "sklearn", "signature": 5, "takes_nan": 1, "differences": 7}}\n'
+FORGED = b'{"answer": {"flavor": "sklearn", "signature": 5}, "imported": []}\n'
+"""What the sandbox tells the driver when a model has passed, but for its signature."""
 RAISES = "class E(Exception):\n  def __str__(self): {}\nraise E"
 FITS = "def fit(self): pass\ndef predict(self, X): return [0.0] * len(X)\n"
 
@@ -225,9 +226,9 @@ CASES = (
             "import os, signal as g\n[g.signal(s, g.SIG_IGN) for s in (1, 2, 13, 15)]\nos.abort()"
         ),
     ),
-    _always("4 GB of bytes", runs("x = b'x' * (4 << 30)")),
-    _always("8 GB of objects", runs("x = [0] * 10**9")),
-    _always("4 GB of NumPy", runs("import numpy; numpy.ones(1 << 29)")),
+    _always("4 GB of bytes", runs(f"x = b'x' * (4 << 30); {SINGS}")),
+    _always("8 GB of objects", runs(f"x = [0] * 10**9; {SINGS}")),
+    _always("4 GB of NumPy", runs(f"import numpy; x = numpy.ones(1 << 29); {SINGS}")),
     _always("joblib's bomb", joblib_bomb),
     _always("a file written", runs(f"open(CANARY_FILE, 'w').write('x'); {SINGS}")),
     _always("a folder made", runs(f"import os; os.mkdir(CANARY_FILE); {SINGS}")),
@@ -260,7 +261,11 @@ CASES = (
     _always("an answer of its own in all pipes", runs(ALL_PIPES.format(FORGED))),
     _always(
         "an error of its own in all pipes",
-        runs(ALL_PIPES.format(b'{"answer": {"error": {"code": "NONE"}, "traceback": 5}}\n')),
+        runs(
+            ALL_PIPES.format(
+                b'{"answer": {"error": {"code": "NONE"}, "traceback": 5}, "imported": []}\n'
+            )
+        ),
     ),
     _always("a death of its own in all pipes", runs(ALL_PIPES.format(b'{"died": [5]}\n'))),
     _always("an exception that cannot be told", runs(RAISES.format("raise RuntimeError('x')"))),
