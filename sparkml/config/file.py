@@ -39,7 +39,8 @@ def read_file(file: str, *, keys: Sequence[str]) -> Document:
     try:
         document = read_yaml(_text(file))
     except BadYaml as error:
-        raise _alone(error.what, f"{file}:{error.line}", error.fix) from error
+        fix = error.fix or "correct that line"
+        raise _alone(error.what, f"{file}:{error.line}", fix) from error
     needed = f"{', '.join(keys[:-1])} and {keys[-1]}"
     if document.value is None:
         raise _alone("the file is empty", file, f"it needs {needed}")
@@ -71,8 +72,9 @@ def _local(file: File) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise _not_found(file) from None
-    except OSError as error:
-        what = f"the configuration cannot be read: {error.strerror}"
+    except (OSError, ValueError) as error:  # a NUL in its path
+        said = error.strerror if isinstance(error, OSError) else error
+        what = f"the configuration cannot be read: {said}"
         raise _alone(what, str(file), "name a YAML file that you may read") from None
 
 

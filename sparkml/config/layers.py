@@ -104,7 +104,8 @@ def load_as(
     layers.add_sets(sets, option)
     config, mistakes = check(kind, layers.tree)
     for mistake in mistakes:
-        layers.problem(mistake.what, layers.origin(mistake.at), mistake.fix)
+        fix = mistake.fix or "correct the value"
+        layers.problem(mistake.what, layers.origin(mistake.at), fix)
     if config is None or layers.problems:
         raise config_error(sorted(layers.problems, key=_line_in_file), layers.name)
     values = config.model_dump(mode="json", by_alias=True)

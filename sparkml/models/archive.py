@@ -69,14 +69,14 @@ def unpack(archive: str | Path, digest: str) -> Path:
         return folder
     with staging() as empty:
         try:
-            with zipfile.ZipFile(archive) as packed:
-                _refuse_growth(packed, archive)
+            with open(archive, "rb", opener=_at_once) as file, zipfile.ZipFile(file) as packed:
+                _refuse_growth(packed, os.fstat(file.fileno()).st_size, archive)
                 for entry in packed.infolist():
                     _refuse_escape(entry, archive)
                 packed.extractall(empty)
         except (FileNotFoundError, SparkMLError):
             raise
-        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError) as error:
+        except Exception as error:  # zipfile raises whatever the bytes happen to ask for
             raise DigestMismatch(
                 f"not a zip that can be unpacked: {error}",
                 where=str(archive),
@@ -92,14 +92,19 @@ def unpack(archive: str | Path, digest: str) -> Path:
         return admit(empty, digest)
 
 
-def _refuse_growth(packed: zipfile.ZipFile, archive: str | Path) -> None:
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _refuse_growth(packed: zipfile.ZipFile, size: int, archive: str | Path) -> None:
     """Refuse what is packed: `pack` stores files as they are, so they are no larger than the zip.
 
     The digest is known only when all of them are there.
     """
     entries = packed.infolist()
     as_it_is = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
-    if not as_it_is or sum(entry.file_size for entry in entries) > Path(archive).stat().st_size:
+    if not as_it_is or sum(entry.file_size for entry in entries) > size:
         raise DigestMismatch(
             "the zip's files are compressed, or lie on each other",
             where=str(archive),

@@ -69,9 +69,29 @@ def inspect_first(question: Question, folder: Path) -> Findings:
         )
         if isinstance(told, Died):
             raise _unreadable(told, question.where)
-        if "error" in told:
-            raise _error(told["error"]) from Elsewhere(told["traceback"])
+        outcome = _outcome(told, question.where)
+        if isinstance(outcome, SparkMLError):
+            raise outcome
         note(question.digest, key, told)
+        return outcome
+    return _findings(told)
+
+
+def _outcome(told: Any, where: str) -> Findings | SparkMLError:
+    """What the sandbox told, as itself: code that ran there may have told anything."""
+    try:
+        return _error(told) if "error" in told else _findings(told)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        unreadable = ModelUnreadable(
+            "what opening it told makes no sense",
+            where=where,
+            fix="look where the file comes from; store the model again",
+        )
+        unreadable.__cause__ = error
+        return unreadable
+
+
+def _findings(told: Mapping[str, Any]) -> Findings:
     return Findings(
         flavor=told["flavor"],
         signature=_signature(told["signature"]),
@@ -104,15 +124,23 @@ def answer(argument: Mapping[str, Any]) -> dict[str, Any]:
 def _verdict(error: BaseException, where: str) -> SparkMLError:
     """An exception as one of ours; a lack of memory by what is to be done about it."""
     causes = [error]
-    while (cause := causes[-1].__cause__) is not None:
+    while (cause := causes[-1].__cause__) is not None and cause not in causes:
         causes.append(cause)
-    if any(isinstance(one, MemoryError) or "bad_alloc" in str(one) for one in causes):
+    if any(isinstance(one, MemoryError) or "bad_alloc" in _said(one) for one in causes):
         what = "opening it needed more memory than is allowed"
         return ModelUnreadable(what, where=where, fix=_more(MEMORY))
     if isinstance(error, SparkMLError):
         return error
-    what = f"reading it failed: {type(error).__name__}: {error}"
-    return ModelUnreadable(what, where=where, fix="store the model again")
+    return ModelUnreadable(
+        f"reading it failed: {_said(error)}", where=where, fix="store the model again"
+    )
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:  # noqa: BLE001 -- the model's own code tells it
+        return "an error that cannot be told"
 
 
 def _probable_imports(folder: Path) -> list[str]:
@@ -162,15 +190,18 @@ def _unreadable(died: Died, where: str) -> ModelUnreadable:
     return ModelUnreadable(f"opening it {died.what}{said}", where=where, fix=fix)
 
 
-def _error(told: Mapping[str, Any]) -> SparkMLError:
+def _error(answered: Mapping[str, Any]) -> SparkMLError:
     """The error that the sandbox told of, as itself."""
+    told = answered["error"]
     kinds = {SparkMLError.code: SparkMLError}
     left = [SparkMLError]
     while left:
         inner = left.pop().__subclasses__()
         kinds |= {kind.code: kind for kind in inner if kind.__module__ == SparkMLError.__module__}
         left += inner
-    return kinds[told["code"]](told["what"], where=told["where"], fix=told["fix"])
+    error = kinds[told["code"]](told["what"], where=told["where"], fix=told["fix"])
+    error.__cause__ = Elsewhere(answered["traceback"])
+    return error
 
 
 def _more(variable: str) -> str:

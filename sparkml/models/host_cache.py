@@ -106,7 +106,11 @@ def cached_folder(digest: str) -> Path | None:
 
 def _place(digest: str) -> Path:
     if not _DIGEST.fullmatch(digest):
-        raise DigestMismatch(f"'{digest}' is not a SHA-256 in hexadecimal")
+        raise DigestMismatch(
+            f"'{digest}' is not a SHA-256 in hexadecimal",
+            where="digest",
+            fix="give the 64 digits that read_spec told",
+        )
     return cache_root() / digest
 
 

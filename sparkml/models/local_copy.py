@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_FILES = 100_000
+DEEPEST = 100
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO is opened at once, and then refused
 _PIECE = 1 << 20
@@ -35,7 +36,8 @@ def copy_local(source: Path, into: Path) -> list[Part]:
 
     Raises:
         UntrustedModel: a link leads out of the folder, or to a folder.
-        ModelUnreadable: something there is no regular file, or there are too many files.
+        ModelUnreadable: something there is no regular file, there are too many files, or folders
+            in folders without end.
         OSError: a file cannot be read.
     """
     if not source.is_dir():
@@ -57,6 +59,12 @@ def _files(source: Path) -> Iterator[tuple[str, int]]:
     """The path of each file in the folder, and its descriptor; -1 for a link."""
     count = 0
     for where, folders, names, here in os.fwalk(source):
+        if len(Path(where).parts) - len(source.parts) > DEEPEST:
+            raise ModelUnreadable(
+                f"its folders are nested deeper than {DEEPEST}",
+                where=str(source),
+                fix="give the model's own folder",
+            )
         folders[:] = [name for name in folders if name != MADE_BY_PYTHON]
         linked = [name for name in folders if _is_link(name, here)]
         for name in [*names, *linked]:

@@ -110,7 +110,9 @@ def inside(folder: Path, name: str, *, key: str) -> Path:
     path = folder / relative
     if not _exists(path):
         raise ModelUnreadable(
-            f"'{key}: {name}' is not among the model's files", where=str(folder / "MLmodel")
+            f"'{key}: {name}' is not among the model's files",
+            where=str(folder / "MLmodel"),
+            fix="log the model again, or copy all of its files",
         )
     return path
 

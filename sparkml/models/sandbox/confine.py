@@ -1,9 +1,9 @@
 """What a process takes from itself, for good: memory, open files, writes, network.
 
 Three mechanisms of Linux, none of which needs privileges or a program; each is used where the
-kernel has it. `setrlimit` bounds. seccomp refuses the system calls that open sockets or reach into
-other processes. Landlock (5.13 and later) refuses writes outside of one folder, connections by TCP
-(6.7), and signals to processes outside (6.12).
+kernel has it. `setrlimit` bounds. seccomp refuses the system calls that open sockets, reach into
+other processes or leave the process's group. Landlock (5.13 and later) refuses writes outside of
+one folder, connections by TCP (6.7), and signals to processes outside (6.12).
 """
 
 from __future__ import annotations
@@ -74,13 +74,14 @@ _NUMBER_AT, _ARCHITECTURE_AT = 0, 4  # in struct seccomp_data
 _X32 = 0x40000000  # x86-64's second table of system calls begins here
 
 _REFUSED = {
-    "x86_64": (0xC000003E, (41, 101, 310, 311, 425, 438)),
-    "aarch64": (0xC00000B7, (198, 117, 270, 271, 425, 438)),
+    "x86_64": (0xC000003E, (41, 101, 109, 112, 310, 311, 425, 438)),
+    "aarch64": (0xC00000B7, (198, 117, 154, 157, 270, 271, 425, 438)),
 }
 """Machine → its number in seccomp, and the numbers there of the system calls that are refused:
-socket, ptrace, process_vm_readv, process_vm_writev, io_uring_setup, pidfd_getfd.
+socket, ptrace, setpgid, setsid, process_vm_readv, process_vm_writev, io_uring_setup, pidfd_getfd.
 
-`socketpair` stays: both of its ends are this process's own.
+`socketpair` stays: both of its ends are this process's own. A process that left its group would not
+end with it.
 """
 
 

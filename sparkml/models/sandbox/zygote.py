@@ -61,7 +61,7 @@ def serve() -> None:
                 with contextlib.suppress(Exception):  # then the child will import it, or fail
                     importlib.import_module(name)
             gc.freeze()  # what stands now is shared with every child, and stays so
-            reply = _call(call)
+            reply = _call(call, held=(calls, replies))
             learned |= {name for name in reply.pop("imported", ()) if _worth_keeping(name)}
             _write_all(replies, json.dumps(reply).encode() + b"\n")
 
@@ -76,8 +76,11 @@ def _next_line(lines: Any, buffer: bytes) -> tuple[bytes, bytes, bytes]:
     return buffer.partition(b"\n")
 
 
-def _call(call: dict[str, Any]) -> dict[str, Any]:
-    """Fork, watch, and tell how it ended: `answer`, or `died` with what happened."""
+def _call(call: dict[str, Any], held: tuple[int, ...]) -> dict[str, Any]:
+    """Fork, watch, and tell how it ended: `answer`, or `died` with what happened.
+
+    `held` is what the child must not have: whoever writes there answers other calls than its own.
+    """
     limits = Limits(**call["limits"])
     folder = Path(tempfile.mkdtemp(prefix="sparkml-sandbox-"))
     answers, answer = os.pipe()
@@ -86,21 +89,21 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
     try:
         child = os.fork()
         if not child:
+            _close(*held)
             _in_child(call, limits, folder, answer, imported)
-        os.close(answer)
-        os.close(imported)
+        _close(answer, imported)
         with contextlib.suppress(OSError):
             os.setpgid(child, child)
         text, ran_out = _watch(child, answers, imports, limits)
         with contextlib.suppress(OSError):
             os.killpg(child, signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
-        if text.endswith(b"\n"):
-            return dict(json.loads(text))
+        with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
+            told = dict(json.loads(text))
+            return {"answer": told["answer"], "imported": list(told["imported"])}
         return {"died": _what_happened(status, limits, folder, ran_out=ran_out)}
     finally:
-        os.close(answers)
-        os.close(imports)
+        _close(answers, imports)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -175,9 +178,10 @@ def _in_child(
         new = [name for name in sys.modules if name not in before and _worth_keeping(name)]
         _write_all(answer, json.dumps({"answer": made, "imported": new}).encode() + b"\n")
     except BaseException as error:  # noqa: BLE001 -- SystemExit too: the model may have raised it
-        with contextlib.suppress(Exception):
+        try:
             print(f"{type(error).__name__}: {error}"[:1000], file=sys.stderr, flush=True)
-        os._exit(1)
+        finally:  # the text of an error may raise anything as well
+            os._exit(1)
     os._exit(0)
 
 
@@ -194,6 +198,11 @@ def _write_all(descriptor: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _point_to_null(*descriptors: int) -> None:
