@@ -158,8 +158,9 @@ def _check_text(error: SparkMLError) -> None:
     line = error.line()
     assert error.code != SparkMLError.code, f"an error without a code of its own: {line}"
     assert error.fix, f"an error without a fix: {line}"
-    assert len(str(error)) <= LONGEST, f"a text of {len(str(error))} characters"
-    _check_characters(line)
+    for told in (str(error), *getattr(error, "problems", ())):
+        assert len(told) <= LONGEST, f"a text of {len(told)} characters"
+        _check_characters(told)
 
 
 def _check_characters(line: str) -> None:
