@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 TIME, MEMORY = "SPARKML_OPENING_TIME_S", "SPARKML_OPENING_MEMORY_MIB"
 """Environment variables that raise the limits of a first opening."""
 
-TIME_S, MEMORY_MIB = 6.0, 2048
+TIME_S, MEMORY_MIB = 5.0, 2048
 """The limits of a small model. Each MiB of its files adds a tenth of a second, and 8 MiB."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sparkml.errors import ModelUnreadable, SparkMLError, UntrustedModel
 from sparkml.models import FLAVORS
@@ -93,12 +93,14 @@ def read_mlmodel(folder: Path) -> MLmodel | None:
         ) from error
 
 
-def inside(folder: Path, name: str, *, key: str) -> Path:
-    """The path of a file that the `MLmodel` names under `key`.
+def inside(
+    folder: Path, name: Any, *, key: str, kind: Literal["file", "folder", "either"] = "file"
+) -> Path:
+    """The path of what the `MLmodel` names under `key`.
 
     Raises:
         UntrustedModel: the name leads out of the model's folder.
-        ModelUnreadable: there is no such file.
+        ModelUnreadable: it names none, or there is no such file or folder.
     """
     relative = PurePosixPath(str(name))
     if relative.is_absolute() or ".." in relative.parts:
@@ -108,7 +110,7 @@ def inside(folder: Path, name: str, *, key: str) -> Path:
             fix="log the model again",
         )
     path = folder / relative
-    if not _exists(path):
+    if not _is_there(path, kind):
         raise ModelUnreadable(
             f"'{key}: {name}' is not among the model's files",
             where=str(folder / "MLmodel"),
@@ -117,9 +119,9 @@ def inside(folder: Path, name: str, *, key: str) -> Path:
     return path
 
 
-def _exists(path: Path) -> bool:
+def _is_there(path: Path, kind: str) -> bool:
     try:
-        return path.exists()
+        return (path.is_file() and kind != "folder") or (path.is_dir() and kind != "file")
     except (OSError, ValueError):  # a name that is too long, or with a NUL in it
         return False
 

@@ -24,7 +24,7 @@ def bring_code(folder: Path, flavor: Mapping[str, Any]) -> None:
     code = flavor.get("code")
     if not code:
         return
-    path = str(inside(folder, code, key="code"))
+    path = str(inside(folder, code, key="code", kind="folder"))
     if path not in sys.path:
         sys.path.insert(0, path)
     sys.dont_write_bytecode = True

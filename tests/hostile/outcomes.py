@@ -9,7 +9,7 @@ options of `read_spec`, rows to score and what they must give). The last is what
 codes of errors, and `right` for a model that is accepted and scores as it must. Whatever comes, it
 is a defect if it is no `SparkMLError`, has no fix, is no single safe line, takes over 10 s, swells
 this process by over 300 MB, or if code of the model reached something: `CANARY` says how a payload
-tells. `waits_for` names a part that is being built elsewhere: until then the case is skipped.
+tells.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ class Case:
     make: Callable[[Path], Given | Path | str]
     outcomes: str
     trust: str = "never"
-    waits_for: str = ""
     door: Callable[[Given, str], None] | None = None
 
 

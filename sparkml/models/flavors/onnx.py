@@ -55,10 +55,8 @@ def open_model(
     own = description.flavors["onnx"] if description else {}
     if description is None:
         path = next(p for p in sorted(folder.iterdir()) if p.suffix == ".onnx")
-    elif "data" in own:
-        path = inside(folder, own["data"], key="data")
     else:
-        raise ModelUnreadable("its onnx flavor names no 'data'", where=str(folder / "MLmodel"))
+        path = inside(folder, own.get("data"), key="data")
     session = open_session(path, model_config, own)
     shapes = {t.name: t.shape[1:] for t in description.tensors} if description else {}
     return OnnxModel(session, shapes, model_config.get("shapes", {}), where=str(folder))

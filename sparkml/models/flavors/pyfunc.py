@@ -49,7 +49,7 @@ def open_model(
     bring_code(folder, own)
     for key in ("data", "python_model"):
         if own.get(key):
-            inside(folder, own[key], key=key)
+            inside(folder, own[key], key=key, kind="either")
     pyfunc = need("mlflow.pyfunc", extra="mlflow", why="an MLflow pyfunc model")
     try:
         loaded = pyfunc.load_model(

@@ -32,11 +32,7 @@ def model_file(folder: Path, description: MLmodel | None) -> tuple[Path, str]:
         path = next(p for p in sorted(folder.iterdir()) if p.suffix in SUFFIXES and p.is_file())
         return path, SUFFIXES[path.suffix]
     own = description.flavors["sklearn"]
-    if "pickled_model" not in own:
-        raise ModelUnreadable(
-            "its scikit-learn flavor names no 'pickled_model'", where=str(folder / "MLmodel")
-        )
-    path = inside(folder, own["pickled_model"], key="pickled_model")
+    path = inside(folder, own.get("pickled_model"), key="pickled_model")
     return path, str(own.get("serialization_format", "pickle"))
 
 

@@ -79,7 +79,7 @@ def pipeline_folder(folder: Path, description: MLmodel | None) -> Path:
     if description is None:
         return chosen_folder(folder)
     name = description.flavors[FLAVOR].get("model_data", "sparkml")
-    return chosen_folder(inside(folder, name, key="model_data"))
+    return chosen_folder(inside(folder, name, key="model_data", kind="folder"))
 
 
 class SparkMLModel:

@@ -231,11 +231,7 @@ def _file(folder: Path, description: MLmodel | None) -> Path:
     if description is None:
         return next(p for p in sorted(folder.iterdir()) if p.suffix == ".pickle")
     own = description.flavors["statsmodels"]
-    if "data" not in own:
-        raise ModelUnreadable(
-            "its statsmodels flavor names no 'data'", where=str(folder / "MLmodel")
-        )
-    return inside(folder, own["data"], key="data")
+    return inside(folder, own.get("data"), key="data")
 
 
 def _check(loaded: Any, *, where: str) -> None:

@@ -217,9 +217,16 @@ def _file(folder: Path, description: MLmodel | None) -> Path:
     if description is None:
         return next(p for p in sorted(folder.iterdir()) if p.suffix == ".pt")
     data = inside(
-        folder, description.flavors["pytorch"].get("model_data", "data"), key="model_data"
+        folder,
+        description.flavors["pytorch"].get("model_data", "data"),
+        key="model_data",
+        kind="folder",
     )
     found = [data / name for name in ("model.pth", "model.pt2") if (data / name).is_file()]
     if not found:
-        raise ModelUnreadable("its pytorch flavor holds no model.pth or .pt2", where=str(data))
+        raise ModelUnreadable(
+            "its pytorch flavor holds no model.pth or .pt2",
+            where=str(data),
+            fix="log the model again, or copy all of its files",
+        )
     return found[0]

@@ -127,7 +127,10 @@ def open_model(
             where=str(folder),
             fix="flavor: pyfunc",
         )
-    parts = {str(name): str(inside(folder, f"components/{name}", key=name)) for name in listed}
+    parts = {
+        str(name): str(inside(folder, f"components/{name}", key=name, kind="folder"))
+        for name in listed
+    }
     try:
         # Without a pickle the trust policy was not asked, so none is looked for.
         safe = {} if runs_code(folder, description) else {"use_safetensors": True}
@@ -220,4 +223,4 @@ def _weights(folder: Path, own: Mapping[str, Any]) -> Path:
             where=str(folder),
             fix="log it with save_pretrained=True, and adapters merged; or flavor: pyfunc",
         )
-    return inside(folder, own["model_binary"], key="model_binary")
+    return inside(folder, own["model_binary"], key="model_binary", kind="either")

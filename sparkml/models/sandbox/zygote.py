@@ -113,7 +113,7 @@ def _watch(child: int, answers: int, imports: int, limits: Limits) -> tuple[byte
     silent_since = time.monotonic()
     last = silent_since + LONGEST_S
     while not text.endswith(b"\n") and len(text) < LARGEST_ANSWER:
-        until = silent_since + limits.time_s + _waited_s(child)
+        until = silent_since + limits.time_s + min(_waited_s(child), limits.time_s / 2)
         left = min(until, last + limits.time_s) - time.monotonic()
         if left <= 0:
             return text, True

@@ -187,7 +187,7 @@ def test_mlflow_s_model_brings_shape_and_columns(tmp_path):
     batch = pa.RecordBatch.from_pydict({"features": [[0.5] * 6, [1.5] * 6]})
     check_scorer(load_scorer(spec), batch, expected={"y": [[0.5] * 6, [1.5] * 6]})
     (folder / "MLmodel").write_text(yaml.safe_dump({"flavors": {"onnx": {}}}))
-    with pytest.raises(ModelUnreadable, match="names no 'data'"):
+    with pytest.raises(ModelUnreadable, match="'data: None' is not among"):
         read_spec(str(folder))
 
 
