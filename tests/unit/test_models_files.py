@@ -252,6 +252,16 @@ def test_a_cache_below_a_folder_that_others_may_change_is_refused(mode, monkeypa
     assert cache_root() == above / "a" / "cache"
 
 
+def test_a_cache_is_made_whatever_the_umask(monkeypatch, tmp_path):
+    """Private groups have 002: what is made on the way must be ours alone, too."""
+    monkeypatch.setenv("SPARKML_CACHE", str(tmp_path / "a" / "b" / "cache"))
+    before = os.umask(0)
+    try:
+        assert cache_root().is_dir()
+    finally:
+        os.umask(before)
+
+
 def test_without_a_setting_the_cache_is_in_the_temporary_folder(monkeypatch, tmp_path):
     """One folder per user, so that nobody finds a folder made by another."""
     monkeypatch.delenv("SPARKML_CACHE")
