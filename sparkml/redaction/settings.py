@@ -77,7 +77,9 @@ _OPTIONS = words(
 _WORD = re.compile(r"(?:[a-z]+|[A-Z]+|[A-Z][a-z]+)(?:[_-](?:[a-z]+|[A-Z]+|[A-Z][a-z]+))*")
 """A word as an enumeration has it: `zstd`, `FAILFAST`, `left_outer`."""
 _CLASS = re.compile(r"(?:[a-z_]\w*\.){2,}[A-Z]\w*\$?(?:,\s*(?:[a-z_]\w*\.){2,}[A-Z]\w*\$?)*")
-_PLACE = re.compile(r"(?:[a-z][a-z0-9+.-]*://|models:/|runs:/|arn:aws[\w-]*:|(?:/[\w.=@-]+){2}).*")
+_PLACE = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*://|file:/|models:/|runs:/|arn:aws[\w-]*:|(?:/[\w.=@-]+){2}).*"
+)
 _PROPERTY = re.compile(r"-D(?P<name>[^\s=]+)=(?P<value>\"[^\"]*\"|'[^']*'|\S*)")
 
 
