@@ -58,7 +58,11 @@ def open_model(
     elif "data" in own:
         path = inside(folder, own["data"], key="data")
     else:
-        raise ModelUnreadable("its onnx flavor names no 'data'", where=str(folder / "MLmodel"))
+        raise ModelUnreadable(
+            "its onnx flavor names no 'data'",
+            where=str(folder / "MLmodel"),
+            fix="log the model again",
+        )
     session = open_session(path, model_config, own)
     shapes = {t.name: t.shape[1:] for t in description.tensors} if description else {}
     return OnnxModel(session, shapes, model_config.get("shapes", {}), where=str(folder))

@@ -34,7 +34,9 @@ def model_file(folder: Path, description: MLmodel | None) -> tuple[Path, str]:
     own = description.flavors["sklearn"]
     if "pickled_model" not in own:
         raise ModelUnreadable(
-            "its scikit-learn flavor names no 'pickled_model'", where=str(folder / "MLmodel")
+            "its scikit-learn flavor names no 'pickled_model'",
+            where=str(folder / "MLmodel"),
+            fix="log the model again",
         )
     path = inside(folder, own["pickled_model"], key="pickled_model")
     return path, str(own.get("serialization_format", "pickle"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ModelUnreadable, UnsupportedFlavor, UntrustedModel
+from sparkml.models.documents import json_of
 from sparkml.models.flavors.spark_ml_classes import IN_ONE_VS_REST, OWN
 
 if TYPE_CHECKING:
@@ -169,11 +169,11 @@ def _metadata(folder: Path) -> dict[str, Any]:
     lines = [line for file in files for line in _text(file).splitlines() if line.strip()]
     try:
         (line,) = lines
-        read = json.loads(line)
+        read = json_of(line)
         if isinstance(read["class"], str) and isinstance(read["paramMap"], dict) and read["uid"]:
             return dict(read)
         raise KeyError("class, uid, paramMap")
-    except (LookupError, ValueError, TypeError, RecursionError) as error:
+    except (LookupError, ValueError, TypeError) as error:
         raise unreadable(folder / "metadata", error) from error
 
 

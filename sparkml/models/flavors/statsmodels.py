@@ -233,7 +233,9 @@ def _file(folder: Path, description: MLmodel | None) -> Path:
     own = description.flavors["statsmodels"]
     if "data" not in own:
         raise ModelUnreadable(
-            "its statsmodels flavor names no 'data'", where=str(folder / "MLmodel")
+            "its statsmodels flavor names no 'data'",
+            where=str(folder / "MLmodel"),
+            fix="log the model again",
         )
     return inside(folder, own["data"], key="data")
 

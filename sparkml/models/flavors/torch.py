@@ -221,5 +221,9 @@ def _file(folder: Path, description: MLmodel | None) -> Path:
     )
     found = [data / name for name in ("model.pth", "model.pt2") if (data / name).is_file()]
     if not found:
-        raise ModelUnreadable("its pytorch flavor holds no model.pth or .pt2", where=str(data))
+        raise ModelUnreadable(
+            "its pytorch flavor holds no model.pth or .pt2",
+            where=str(data),
+            fix="log the model again",
+        )
     return found[0]
