@@ -143,7 +143,6 @@ CASES = (
         "an archive with a name of 5,000 characters",
         archive(_named("x" * 5_000)),
         DIGEST,
-        waits_for="secrets",
         door=as_archive,
     ),
     Case(

@@ -32,10 +32,8 @@ def job(text: bytes | str, file: str = "job.yaml", **options: Any):
     return make
 
 
-def _case(
-    name: str, text: bytes | str, outcomes: str = INVALID, waits_for: str = "", **options: Any
-) -> Case:
-    return Case(f"job: {name}", job(text, **options), outcomes, waits_for=waits_for, door=as_job)
+def _case(name: str, text: bytes | str, outcomes: str = INVALID, **options: Any) -> Case:
+    return Case(f"job: {name}", job(text, **options), outcomes, door=as_job)
 
 
 def put_at(key: str, value: str) -> str:
@@ -115,7 +113,7 @@ CASES = (
         if (key, value) != ("path", " 5")
     ),
     *(
-        _case(name, text, f"{INVALID} {RIGHT}", "secrets")
+        _case(name, text, f"{INVALID} {RIGHT}")
         for name, text in {
             "a key that moves the cursor": f'{JOB}"\\e[2J\\a": 1\n',
             "a key that turns around": f'{JOB}"\\u202e": 1\n',
@@ -129,8 +127,8 @@ CASES = (
             "a tag that moves the cursor": f"{JOB}x: !<\\e[2J> y\n",
         }.items()
     ),
-    _case("a name that moves the cursor", "[]", waits_for="secrets", file="\x1b[2J.yaml"),
-    _case("a name of two lines", "[]", waits_for="secrets", file="a\nb.yaml"),
+    _case("a name that moves the cursor", "[]", file="\x1b[2J.yaml"),
+    _case("a name of two lines", "[]", file="a\nb.yaml"),
     *(
         _case(f"set: {text[:20]!r}", JOB, sets=[text])
         for text in (
@@ -185,7 +183,6 @@ CASES = (
         "job: a NUL in its path",
         lambda _: Given(uri="a\0b.yaml", options={"env": {}}),
         INVALID,
-        waits_for="secrets",
         door=as_job,
     ),
     Case("command: a bomb", job(f"{LAUGHS}{JOB}"), INVALID, door=as_command),
@@ -194,7 +191,6 @@ CASES = (
         "command: an escape",
         job(f'{JOB}"\\e[2J": 1\n'),
         INVALID,
-        waits_for="secrets",
         door=as_command,
     ),
 )

@@ -119,7 +119,6 @@ CASES = (
         "python_env: an escape",
         beside("python_env.yaml", 'python: "3\\e[2J"\n', environment="error"),
         "MODEL_ENVIRONMENT",
-        waits_for="secrets",
     ),
     *(
         Case(f"{name}: a folder", a_folder(name), RIGHT)

@@ -85,8 +85,8 @@ def parquet(table: pa.Table):
     return lambda _: file.getvalue()
 
 
-def _always(name: str, make: Any, outcomes: str = UNREADABLE, waits_for: str = "") -> Case:
-    return Case(f"keyed: {name}", make, outcomes, "always", waits_for)
+def _always(name: str, make: Any, outcomes: str = UNREADABLE) -> Case:
+    return Case(f"keyed: {name}", make, outcomes, "always")
 
 
 ROW_ERRORS = f"{UNREADABLE} MODEL_EXCEPTION UNKNOWN_KEY"
@@ -100,7 +100,6 @@ CASES = (
         _always(
             f"index {what}",
             file_with("index.parquet", change),
-            waits_for="secrets" if "s of noise" in what or "r of noise" in what else "",
         )
         for what, change in {
             "of noise": lambda data: bytes(range(256)) * 40,

@@ -89,7 +89,6 @@ signature:
   inputs: '{SIGNATURE["inputs"]}'
   outputs: '{SIGNATURE["outputs"]}'
 """
-NO_FIX = ("flavors: {sklearn: }", "flavors: {sklearn: {}, 5: 5}", "flavors: {onnx: {}}")
 ANY_ERROR = f"{UNREADABLE} {UNSUPPORTED} SIGNATURE_UNKNOWN SIGNATURE_MISMATCH"
 
 CASES = (
@@ -150,7 +149,6 @@ CASES = (
             f"MLmodel: {text[:40]!r}",
             told(text),
             ANY_ERROR,
-            waits_for="formats" if text in NO_FIX else "",
         )
         for text in (
             "",
@@ -210,7 +208,7 @@ CASES = (
         )
     ),
     *(
-        Case(f"pickled_model: {what}", flavor(pickled_model=name), UNREADABLE, waits_for="secrets")
+        Case(f"pickled_model: {what}", flavor(pickled_model=name), UNREADABLE)
         for what, name in (
             ("NUL", "a\0b"),
             ("5,000 characters", "x" * 5_000),
@@ -238,7 +236,6 @@ CASES = (
             options={"environment": "error"},
         ),
         "MODEL_ENVIRONMENT",
-        waits_for="secrets",
     ),
     Case(
         "a version of 5,000 characters that is an error",
@@ -247,7 +244,6 @@ CASES = (
             options={"environment": "error"},
         ),
         "MODEL_ENVIRONMENT",
-        waits_for="secrets",
     ),
     # The signature
     *(
@@ -315,13 +311,11 @@ CASES = (
         "a column of 5,000 characters",
         signed(column(name="x" * 5_000)),
         ANY_ERROR,
-        waits_for="secrets",
     ),
     Case(
         "a column that moves the cursor",
         signed(column(name="\x1b[2J\u202e\x07")),
         f"{ANY_ERROR} {RIGHT}",
-        waits_for="secrets",
     ),
     Case(
         "100,000 columns",

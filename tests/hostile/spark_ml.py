@@ -218,7 +218,7 @@ CASES = (
         )
     ),
     *(
-        Case(f"Spark ML: a stage called {what}", pipeline([uid]), ANY_ERROR, waits_for="secrets")
+        Case(f"Spark ML: a stage called {what}", pipeline([uid]), ANY_ERROR)
         for what, uid in (
             ("NUL", "a\0b"),
             ("ESC", "\x1b[2J"),
@@ -278,7 +278,6 @@ CASES = (
         "Spark ML: a key twice, the last is right",
         alone('{"class": "com.evil.Model", ' + json.dumps(LOGISTIC)[1:]),
         ANY_ERROR,
-        waits_for="nothing-executes",
     ),
     Case(
         "Spark ML: of MLflow, elsewhere",
