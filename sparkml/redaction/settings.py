@@ -69,7 +69,8 @@ _OPTIONS = words(
     flavor input_name output_name language max_length padding truncation pad_token eos_token
     tokenizer tokenizer_name pooling pooling_mode aggregation_strategy attn_implementation
     predict_method prediction_type objective solver penalty kernel criterion loss activation
-    metric token_pattern analyzer eval_metric booster importance_type
+    metric token_pattern analyzer eval_metric booster importance_type max_features loss_function
+    monotone_constraints interaction_constraints cat_features base_score
     """
 )
 """Options of readers and writers, and parameters of models, whose values are no secrets."""

@@ -41,7 +41,7 @@ CANARY = "the canary sings"
 not: the sandbox forbids writes, so one that only ran tells by the error's text."""
 
 SLOWEST_S, LARGEST_MB, LONGEST = 20, 300, 1_000
-"""An endless model takes 6 s and an import; on a crowded machine, waiting for a processor besides."""
+"""An endless model takes 6 s, an import, and on a crowded machine the wait for a processor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
