@@ -278,6 +278,17 @@ def test_a_cache_of_another_user_is_refused(cache):
         cache_root()
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_cache_below_another_user_s_folder_is_refused(monkeypatch, tmp_path):
+    """Its owner can rename what lies in it, whatever its mode."""
+    above = tmp_path / "theirs"
+    above.mkdir(mode=0o755)
+    os.chown(above, 12345, -1)
+    monkeypatch.setenv("SPARKML_CACHE", str(above / "cache"))
+    with pytest.raises(SetupError, match="others may rename"):
+        cache_root()
+
+
 def test_a_damaged_folder_in_the_cache_is_replaced(file):
     """What is there already is not trusted: its digest is computed again."""
     spec = read_spec(str(file))
