@@ -53,14 +53,15 @@ def yaml_of(path: Path) -> dict[str, Any]:
     return read.value if isinstance(read.value, dict) else {}
 
 
-def json_of(text: str) -> Any:
+def json_of(text: str | bytes) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: it is no JSON, nested too deep, or a key stands twice in one object.
+        ValueError: it is no JSON (as NaN is none), nested too deep, or a key stands twice in one
+            object.
     """
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 
@@ -70,6 +71,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) < len(pairs):
         raise ValueError("a key stands twice in one object")
     return made
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _unreadable(path: Path, what: str) -> ModelUnreadable:

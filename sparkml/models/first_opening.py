@@ -26,7 +26,7 @@ from sparkml.models.sandbox.confine import MIB, Limits
 from sparkml.spec import Field, Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 TIME, MEMORY = "SPARKML_OPENING_TIME_S", "SPARKML_OPENING_MEMORY_MIB"
 """Environment variables that raise the limits of a first opening."""
@@ -57,24 +57,22 @@ def inspect_first(question: Question, folder: Path) -> Findings:
     """
     asked = _plain(question)
     key = _key(asked)
-    told = noted(question.digest, key)
-    if told is None:
-        limits = _limits(folder)
-        argument = {"question": asked, "folder": str(folder)}
-        told = call_confined(
-            "sparkml.models.first_opening:answer",
-            argument,
-            limits,
-            imports=_probable_imports(folder),
-        )
-        if isinstance(told, Died):
-            raise _unreadable(told, question.where)
-        outcome = _outcome(told, question.where)
-        if isinstance(outcome, SparkMLError):
-            raise outcome
-        note(question.digest, key, told)
-        return outcome
-    return _findings(told)
+    known = _outcome(noted(question.digest, key), question.where)
+    if isinstance(known, Findings):
+        return known
+    told = call_confined(
+        "sparkml.models.first_opening:answer",
+        {"question": asked, "folder": str(folder)},
+        _limits(folder),
+        imports=_probable_imports(folder),
+    )
+    if isinstance(told, Died):
+        raise _unreadable(told, question.where)
+    outcome = _outcome(told, question.where)
+    if isinstance(outcome, SparkMLError):
+        raise outcome
+    note(question.digest, key, told)
+    return outcome
 
 
 def _outcome(told: Any, where: str) -> Findings | SparkMLError:
@@ -123,17 +121,35 @@ def answer(argument: Mapping[str, Any]) -> dict[str, Any]:
 
 def _verdict(error: BaseException, where: str) -> SparkMLError:
     """An exception as one of ours; a lack of memory by what is to be done about it."""
-    causes = [error]
-    while (cause := causes[-1].__cause__) is not None and cause not in causes:
-        causes.append(cause)
+    causes = list(_causes(error))
     if any(isinstance(one, MemoryError) or "bad_alloc" in _said(one) for one in causes):
         what = "opening it needed more memory than is allowed"
         return ModelUnreadable(what, where=where, fix=_more(MEMORY))
+    if any(type(one) is PermissionError for one in causes):
+        return ModelUnreadable(_what(error), where=where, fix=_ON_ITS_OWN)
     if isinstance(error, SparkMLError):
         return error
-    return ModelUnreadable(
-        f"reading it failed: {_said(error)}", where=where, fix="store the model again"
-    )
+    return ModelUnreadable(_what(error), where=where, fix="store the model again")
+
+
+def _what(error: BaseException) -> str:
+    return error.what if isinstance(error, SparkMLError) else f"reading it failed: {_said(error)}"
+
+
+_ON_ITS_OWN = (
+    "a model is opened without network, and writes into its temporary folder alone: let it connect "
+    "when it predicts, and log it with a signature"
+)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and those that it came of, told or not."""
+    seen: list[int] = []
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        seen.append(id(at))
+        yield at
+        at = at.__cause__ or at.__context__
 
 
 def _said(error: BaseException) -> str:
@@ -240,6 +256,6 @@ def _libraries() -> list[str]:
     for place in sys.path:
         try:
             found.update(n for n in os.listdir(place or ".") if n.endswith("-info"))  # noqa: PTH208
-        except OSError:  # a zip, or not there
-            continue
+        except OSError:  # a zip, whose name tells its version, or not there
+            found.add(os.path.basename(place))  # noqa: PTH119
     return sorted(found)

@@ -11,7 +11,7 @@ import re
 import shutil
 import stat
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,8 @@ def cache_root() -> Path:
 
 def _private(folder: Path) -> Path:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for place in (*reversed(folder.parents), folder):
+            place.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would go by the umask
         status = folder.lstat()
         above = [(place, place.stat()) for place in folder.resolve().parents]
     except (OSError, ValueError) as error:
@@ -64,7 +65,8 @@ def _private(folder: Path) -> Path:
             raise SetupError(
                 f"others may rename folders in {place}, and with them the model cache",
                 where=str(folder),
-                fix=f"chmod go-w {place}, or set SPARKML_CACHE to a folder below your home",
+                fix=f"chmod +t {place} where many may write, or set SPARKML_CACHE to a folder "
+                "above which others cannot",
             )
     return folder
 
@@ -86,9 +88,12 @@ def noted(digest: str, question: str) -> dict[str, Any] | None:
 
 
 def note(digest: str, question: str, answer: dict[str, Any]) -> None:
-    """Write down an answer about a digest's files; `question` is any SHA-256 that stands for it."""
+    """Write down an answer about a digest's files; `question` is any SHA-256 that stands for it.
+
+    Where there is no room for it, it will be found out again.
+    """
     place = _note(digest, question)
-    with staging() as empty:
+    with suppress(OSError), staging() as empty:
         made = empty / "note"
         made.write_text(json.dumps(answer), encoding="utf-8")
         made.rename(place)

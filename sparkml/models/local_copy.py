@@ -9,9 +9,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sparkml.errors import ModelUnreadable, UntrustedModel
 from sparkml.models.digest import IGNORED, MADE_BY_PYTHON, Part
@@ -42,6 +43,7 @@ def copy_local(source: Path, into: Path) -> list[Part]:
     """
     if not source.is_dir():
         return [_copied(os.open(source, _READ), source, source.name, into)[0]]
+    source = source.resolve()  # a link to a model's folder is that folder
     parts: list[Part] = []
     copied: dict[_Identity, Part] = {}
     links: list[tuple[str, _Identity]] = []
@@ -58,7 +60,7 @@ def copy_local(source: Path, into: Path) -> list[Part]:
 def _files(source: Path) -> Iterator[tuple[str, int]]:
     """The path of each file in the folder, and its descriptor; -1 for a link."""
     count = 0
-    for where, folders, names, here in os.fwalk(source):
+    for where, folders, names, here in os.fwalk(source, onerror=_fail):
         if len(Path(where).parts) - len(source.parts) > DEEPEST:
             raise ModelUnreadable(
                 f"its folders are nested deeper than {DEEPEST}",
@@ -86,6 +88,10 @@ def _files(source: Path) -> Iterator[tuple[str, int]]:
                 if error.errno != errno.ELOOP:
                     raise
                 yield relative, -1
+
+
+def _fail(error: OSError) -> NoReturn:
+    raise error  # a folder that cannot be read: `fwalk` would leave it out
 
 
 def _is_link(name: str, here: int) -> bool:
@@ -123,7 +129,7 @@ def _copy_again(part: Part | None, source: Path, name: str, into: Path) -> Part:
         raise _leads_out(source / name, "another place")
     target = into / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.hardlink_to(into / part.name)
+    shutil.copyfile(into / part.name, target)
     return Part(name=name, size=part.size, sha256=part.sha256)
 
 

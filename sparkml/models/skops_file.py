@@ -8,11 +8,11 @@ imported for that. Of parts with one id skops restores only the first, so no two
 
 from __future__ import annotations
 
-import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ModelUnreadable, UntrustedModel
+from sparkml.models.documents import json_of
 from sparkml.models.skops_parts import LOADERS, Part, Strange, name_of, text_of
 from sparkml.models.skops_types import allowed
 
@@ -81,7 +81,7 @@ def _bounded(archive: zipfile.ZipFile) -> None:
 def _schema(archive: zipfile.ZipFile) -> Part:
     with archive.open(SCHEMA) as file:
         text = file.read(SCHEMA_BYTES)
-    schema = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    schema = json_of(text)
     if not isinstance(schema, dict) or type(schema.get("protocol")) is not int:
         raise ValueError("its schema names no protocol")
     if schema["protocol"] != PROTOCOL:
@@ -95,17 +95,6 @@ def _unreadable(error: Exception, where: str) -> ModelUnreadable:
         where=where,
         fix="store the model again with skops.io.dump",
     )
-
-
-def _once(pairs: list[tuple[str, Any]]) -> Part:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands in an object twice")
-    return found
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
 
 
 class Walk:

@@ -69,7 +69,8 @@ _OPTIONS = words(
     flavor input_name output_name language max_length padding truncation pad_token eos_token
     tokenizer tokenizer_name pooling pooling_mode aggregation_strategy attn_implementation
     predict_method prediction_type objective solver penalty kernel criterion loss activation
-    metric token_pattern analyzer eval_metric booster importance_type
+    metric token_pattern analyzer eval_metric booster importance_type max_features loss_function
+    monotone_constraints interaction_constraints cat_features base_score
     """
 )
 """Options of readers and writers, and parameters of models, whose values are no secrets."""
@@ -77,7 +78,9 @@ _OPTIONS = words(
 _WORD = re.compile(r"(?:[a-z]+|[A-Z]+|[A-Z][a-z]+)(?:[_-](?:[a-z]+|[A-Z]+|[A-Z][a-z]+))*")
 """A word as an enumeration has it: `zstd`, `FAILFAST`, `left_outer`."""
 _CLASS = re.compile(r"(?:[a-z_]\w*\.){2,}[A-Z]\w*\$?(?:,\s*(?:[a-z_]\w*\.){2,}[A-Z]\w*\$?)*")
-_PLACE = re.compile(r"(?:[a-z][a-z0-9+.-]*://|models:/|runs:/|arn:aws[\w-]*:|(?:/[\w.=@-]+){2}).*")
+_PLACE = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*://|file:/|models:/|runs:/|arn:aws[\w-]*:|(?:/[\w.=@-]+){2}).*"
+)
 _PROPERTY = re.compile(r"-D(?P<name>[^\s=]+)=(?P<value>\"[^\"]*\"|'[^']*'|\S*)")
 
 

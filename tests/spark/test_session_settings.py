@@ -2,11 +2,15 @@
 
 import json
 import os
+import shlex
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from sparkml.spark.jvm import _properties_file
 
 ROOT = Path(__file__).parents[2]
 SECRET = "hunter2-stands-in-no-argument"
@@ -89,3 +93,16 @@ def test_what_the_users_own_arguments_say_counts(tmp_path):
         told[key] for key in ("both", "defaults", "file", "argument")
     )
     assert [] == told["shown_in"]
+
+
+def test_while_the_jvm_starts_the_settings_are_the_users_alone(monkeypatch):
+    """The file, and the folder around it, whatever the umask."""
+    monkeypatch.delenv("PYSPARK_SUBMIT_ARGS", raising=False)
+    before = os.umask(0)
+    try:
+        with _properties_file({"spark.my.key": "x"}):
+            file = Path(shlex.split(os.environ["PYSPARK_SUBMIT_ARGS"])[1])
+            modes = [stat.S_IMODE(place.stat().st_mode) for place in (file, file.parent)]
+    finally:
+        os.umask(before)
+    assert modes == [0o600, 0o700]

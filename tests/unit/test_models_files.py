@@ -252,6 +252,16 @@ def test_a_cache_below_a_folder_that_others_may_change_is_refused(mode, monkeypa
     assert cache_root() == above / "a" / "cache"
 
 
+def test_a_cache_is_made_whatever_the_umask(monkeypatch, tmp_path):
+    """Private groups have 002: what is made on the way must be ours alone, too."""
+    monkeypatch.setenv("SPARKML_CACHE", str(tmp_path / "a" / "b" / "cache"))
+    before = os.umask(0)
+    try:
+        assert cache_root().is_dir()
+    finally:
+        os.umask(before)
+
+
 def test_without_a_setting_the_cache_is_in_the_temporary_folder(monkeypatch, tmp_path):
     """One folder per user, so that nobody finds a folder made by another."""
     monkeypatch.delenv("SPARKML_CACHE")
@@ -265,6 +275,17 @@ def test_a_cache_of_another_user_is_refused(cache):
     cache.mkdir(mode=0o700)
     os.chown(cache, 12345, -1)
     with pytest.raises(SetupError, match="belongs to another user"):
+        cache_root()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_cache_below_another_user_s_folder_is_refused(monkeypatch, tmp_path):
+    """Its owner can rename what lies in it, whatever its mode."""
+    above = tmp_path / "theirs"
+    above.mkdir(mode=0o755)
+    os.chown(above, 12345, -1)
+    monkeypatch.setenv("SPARKML_CACHE", str(above / "cache"))
+    with pytest.raises(SetupError, match="others may rename"):
         cache_root()
 
 

@@ -57,6 +57,14 @@ def test_a_link_inside_becomes_a_copy(source, into):
         assert (into / name).read_bytes() == b"12345"
 
 
+def test_a_link_to_the_folder_is_the_folder(source, into, tmp_path):
+    """As deployments have them: `current`, which is one release or the other."""
+    (tmp_path / "current").symlink_to("model")
+    (tmp_path / "through").symlink_to(tmp_path / "current", target_is_directory=True)
+    parts = copy_local(tmp_path / "through", into)
+    assert {part.name for part in parts} == {"MLmodel", "inner/weights"}
+
+
 @pytest.mark.parametrize("target", ["../secret", "/etc/passwd", "inner", "nothing", "round", "."])
 def test_a_link_elsewhere_is_refused(target, source, into, tmp_path):
     """To a file outside, a folder, nothing, itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import socket
 import sys
 import warnings
 
@@ -298,6 +299,18 @@ def test_a_model_that_cannot_be_loaded_says_why(save, tmp_path):
     (tmp_path / path / "python_model.pkl").write_bytes(b"broken")
     with pytest.raises(ModelUnreadable, match=r"MLflow cannot load the model: .+"):
         read_spec(path)
+
+
+def test_a_model_may_connect_when_it_predicts(save):
+    """As the error says to whoever does it at loading; then a signature is recorded."""
+
+    def ask(frame):
+        socket.socket().close()
+        return frame["a"] * 2
+
+    frame = BATCH.to_pandas()
+    path = save(giving(ask), signature=signature_of(frame, frame["a"] * 2))
+    assert open_predictor(read_spec(path)).predict(BATCH)[0].to_pylist()
 
 
 def test_any_mlflow_model_goes_through_pyfunc_when_told(tmp_path):

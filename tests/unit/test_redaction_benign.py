@@ -98,6 +98,9 @@ SETTINGS = {
     "class_weight": "balanced",
     "n_estimators": 200,
     "learning_rate": "1e-3",
+    "max_features": "log2",
+    "loss_function": "Quantile:alpha=0.5",
+    "monotone_constraints": "(1,0,-1)",
     "objective": "binary:logistic",
     "unknown_key": "fallback",
 }

@@ -102,7 +102,8 @@ def _exchange(line: bytes) -> dict[str, Any]:
     raise SetupError(
         "the process in which models are opened first cannot be started, or was ended",
         where=sys.executable,
-        fix="look whether memory is free, and whether this Python can import sparkml",
+        fix="look whether memory and the temporary folder have room, and whether this Python can "
+        "import sparkml",
     )
 
 
@@ -147,5 +148,8 @@ def stop() -> None:
 
 
 def _path() -> list[str]:
-    """Where modules are found here; the empty entry, which is the current folder, by its name."""
-    return [place or str(os.getcwd()) for place in sys.path]  # noqa: PTH109
+    """Where modules are found here; the empty entry, which is the current folder, by its name.
+
+    What is no text there (a `Path`), Python itself passes over.
+    """
+    return [place or os.getcwd() for place in sys.path if isinstance(place, str)]  # noqa: PTH109
