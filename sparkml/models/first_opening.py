@@ -6,6 +6,7 @@ written down in the host's cache and not asked again until something that is ins
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -57,24 +58,22 @@ def inspect_first(question: Question, folder: Path) -> Findings:
     """
     asked = _plain(question)
     key = _key(asked)
-    told = noted(question.digest, key)
-    if told is None:
-        limits = _limits(folder)
-        argument = {"question": asked, "folder": str(folder)}
-        told = call_confined(
-            "sparkml.models.first_opening:answer",
-            argument,
-            limits,
-            imports=_probable_imports(folder),
-        )
-        if isinstance(told, Died):
-            raise _unreadable(told, question.where)
-        outcome = _outcome(told, question.where)
-        if isinstance(outcome, SparkMLError):
-            raise outcome
-        note(question.digest, key, told)
-        return outcome
-    return _findings(told)
+    if (told := noted(question.digest, key)) is not None:
+        with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):  # damaged
+            return _findings(told)
+    told = call_confined(
+        "sparkml.models.first_opening:answer",
+        {"question": asked, "folder": str(folder)},
+        _limits(folder),
+        imports=_probable_imports(folder),
+    )
+    if isinstance(told, Died):
+        raise _unreadable(told, question.where)
+    outcome = _outcome(told, question.where)
+    if isinstance(outcome, SparkMLError):
+        raise outcome
+    note(question.digest, key, told)
+    return outcome
 
 
 def _outcome(told: Any, where: str) -> Findings | SparkMLError:
@@ -92,6 +91,8 @@ def _outcome(told: Any, where: str) -> Findings | SparkMLError:
 
 
 def _findings(told: Mapping[str, Any]) -> Findings:
+    if told["flavor"] not in [row.name for row in FLAVORS]:
+        raise ValueError("there is no such flavor")
     return Findings(
         flavor=told["flavor"],
         signature=_signature(told["signature"]),

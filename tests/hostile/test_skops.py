@@ -9,11 +9,15 @@ import zipfile
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sparkml.errors import ModelUnreadable, SparkMLError, UntrustedModel
 from sparkml.models.read import read_spec
@@ -377,6 +381,16 @@ def test_an_ordinary_pattern_is_kept(pattern, tmp_path):
     """Those of scikit-learn's examples, and of words with signs in them."""
     path = tmp_path / "m.skops"
     path.write_bytes(with_pattern(pattern))
+    check_skops(path, where="m")
+
+
+@pytest.mark.parametrize("kind", [np.number, np.floating, "number"], ids=str)
+def test_columns_may_be_selected_by_their_kind(kind, tmp_path):
+    """As scikit-learn's documentation of pipelines for mixed types has it."""
+    columns = ColumnTransformer([("n", StandardScaler(), make_column_selector(dtype_include=kind))])
+    table = pd.DataFrame({"a": [0.0, 1.0], "b": [1.0, 0.0]})
+    path = tmp_path / "m.skops"
+    skops.io.dump(make_pipeline(columns, LogisticRegression()).fit(table, [0, 1]), path)
     check_skops(path, where="m")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import signal
@@ -19,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sparkml import read_spec
 from sparkml.errors import ConfigError, ModelUnreadable, SetupError
+from sparkml.models.host_cache import cache_root
 from sparkml.models.sandbox import client
 from sparkml.models.sandbox.client import Died, call_confined
 from sparkml.models.sandbox.confine import Limits
@@ -282,6 +284,24 @@ def test_the_limit_can_be_raised_as_the_error_says(tmp_path, monkeypatch):
     assert read_spec(str(path)).flavor == "sklearn"
 
 
+class Forges:
+    """Tells, from where it is opened, that it passed as what does not exist."""
+
+    def __reduce__(self):
+        told = {"flavor": "\x1b[31m", "takes_nan": True, "differences": []}
+        told["signature"] = {"inputs": [], "outputs": []}
+        line = json.dumps({"answer": told, "imported": []}) + "\n"
+        code = f"import os\nfor at in range(3, 30):\n try: os.write(at, {line.encode()!r})\n"
+        return exec, (code + " except OSError: pass\nos._exit(0)",)
+
+
+def test_an_answer_of_the_model_itself_is_looked_at(tmp_path):
+    path = tmp_path / "m.joblib"
+    joblib.dump(Forges(), path)
+    with pytest.raises(ModelUnreadable, match="makes no sense"):
+        read_spec(str(path))
+
+
 @pytest.mark.parametrize("given", ["inf", "nan", "much"])
 def test_a_limit_is_a_number(given, tmp_path, monkeypatch):
     path = tmp_path / "m.joblib"
@@ -317,6 +337,15 @@ def test_what_passed_is_not_asked_again(tmp_path, monkeypatch):
         with pytest.raises(SetupError):
             read_spec(str(path))
     assert read_spec(str(path), outputs=["probability"]).signature.outputs[0].name == "probability"
+
+
+def test_a_damaged_note_is_found_out_anew(tmp_path):
+    path = tmp_path / "m.joblib"
+    joblib.dump(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), path)
+    first = read_spec(str(path))
+    for written in cache_root().glob("*.json"):
+        written.write_text("{}")
+    assert read_spec(str(path)) == first
 
 
 def test_a_warning_of_the_environment_is_told_each_time(tmp_path):
