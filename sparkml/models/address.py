@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from sparkml.errors import ModelNotFound
 
@@ -41,6 +43,10 @@ def parse_address(uri: str) -> Address:
         return Address(kind="run", uri=f"runs:/{run}/{path}", name=run, path=path)
     if not uri:
         raise _malformed(uri, "give an address")
+    try:
+        os.fsencode(urlsplit(uri).geturl())
+    except ValueError as error:  # half an IPv6 address, a lone surrogate
+        raise _malformed(uri, str(error)) from error
     return Address(kind="path", uri=uri, path=uri)
 
 

@@ -190,8 +190,9 @@ def _settle(folder: Path) -> tuple[list[Part], str]:
     """Leave the model's own files alone in the folder; with what its `model.sha256` promises."""
     note = folder / FILE
     promised = promised_in(note.read_text("utf-8", "replace")) if note.is_file() else ""
-    for name in IGNORED:
-        (folder / name).unlink(missing_ok=True)
+    for made_beside in (folder / name for name in IGNORED):
+        if made_beside.is_file():
+            made_beside.unlink()
     for made_by_python in list(folder.rglob(MADE_BY_PYTHON)):
         shutil.rmtree(made_by_python)
     return parts_of(folder), promised

@@ -90,6 +90,8 @@ def _outcome(told: Any, where: str) -> Findings | SparkMLError:
 
 
 def _findings(told: Mapping[str, Any]) -> Findings:
+    if told["flavor"] not in [row.name for row in FLAVORS]:
+        raise ValueError("there is no such flavor")
     return Findings(
         flavor=told["flavor"],
         signature=_signature(told["signature"]),
@@ -190,10 +192,14 @@ def _limits(folder: Path) -> Limits:
 def _raised(variable: str, usual: float) -> float:
     given = os.environ.get(variable, "")
     try:
-        return max(usual, float(given or 0))
-    except ValueError:
+        wanted = float(given or 0)
+        int(wanted)  # neither infinite nor no number at all
+        return max(usual, wanted)
+    except (ValueError, OverflowError):
         raise ConfigError(
-            f"{given!r} is no number", where=f"environment {variable}", fix="write 60, or leave it"
+            f"{given!r} is no number of that kind",
+            where=f"environment {variable}",
+            fix="write 60, or leave it",
         ) from None
 
 
@@ -226,17 +232,16 @@ def _more(variable: str) -> str:
 
 
 def _plain(question: Question) -> dict[str, Any]:
-    asked = asdict(question)
     for key in ("params", "model_config"):
         try:
-            json.dumps(asked[key])
+            json.dumps(getattr(question, key))
         except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"a value in it is not plain: {error}",
                 where=key,
                 fix="give texts, numbers, booleans, nulls, and lists and mappings of these",
             ) from error
-    return asked
+    return asdict(question)
 
 
 def _signature(plain: Mapping[str, Any]) -> Signature:

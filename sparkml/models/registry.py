@@ -86,7 +86,6 @@ def download(
     Raises:
         ModelNotFound: there are no such files.
     """
-    mlflow = need("mlflow", extra="mlflow", why=f"the address {source}")
     artifacts = need("mlflow.artifacts", extra="mlflow", why=f"the address {source}")
     try:
         with _quiet():
@@ -98,7 +97,7 @@ def download(
                     registry_uri=registry_uri or tracking_uri,
                 )
             )
-    except (mlflow.exceptions.MlflowException, OSError) as error:
+    except Exception as error:  # MLflow's own, or whatever the store's client raises
         raise ModelNotFound(
             f"the model's files cannot be read: {_first_line(error)}",
             where=source,

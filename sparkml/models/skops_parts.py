@@ -28,10 +28,22 @@ METHOD_NAMES = frozenset(
 )  # fmt: skip
 """The attributes by whose texts scikit-learn chooses which method it calls."""
 
+_ATOM = r"(?:\\[^0-9]|\[(?:\\.|[^\[\]\\])+\]|[^\\()\[\]{}*+?|])"
+_TIMES = r"(?:(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})\??)?"
+TOKEN_PATTERN = re.compile(
+    r"(?s)(?!.{201})(?!(?:[^*+{]*[*+{]){5})(?!(?:.*(?:[.\]]|\\[DSWs])[*+{]){3})"
+    r"(?:\(\?[aiLmsux]+\))?"
+    rf"(?:{_ATOM}{_TIMES}|\||\((?:\?(?:[:=!]|<[=!]))?(?:{_ATOM}{_TIMES}|\|)*\)\??"
+    r"|\(\?:(?:[-'._@&]|\[[-'._@&]+\])\\w\+\)[*+])*"
+)
+"""Patterns that no text keeps busy for ever: few repetitions, of few sets, and none of what repeats
+itself, but for words with a sign before each."""
+
 TEXTS = {
     **dict.fromkeys(METHOD_NAMES, re.compile("|".join(sorted(METHODS)))),
     "importance_getter": re.compile(r"(?!.*__)[\w.]+"),
     "input": re.compile("content"),
+    "token_pattern": TOKEN_PATTERN,
 }
 """An attribute → what its texts may be. `input`: vectorizers open the files that a row names."""
 

@@ -116,7 +116,10 @@ def allowed() -> Mapping[str, Mapping[Name, Any]]:
     functions = {**_own(_functions()), **_ufuncs()}
     keys = _own([*SCALARS, *numbers])
     dicts = [dict, _named("collections", "OrderedDict")]
-    types = _own([*SCALARS, *numbers, np.object_, *dicts, frozenset, list, object, set, tuple])
+    kinds = [np.number, np.integer, np.floating, np.inexact, np.generic]  # of columns to select
+    types = _own(
+        [*SCALARS, *numbers, *kinds, np.object_, *dicts, frozenset, list, object, set, tuple]
+    )
     masked = np.ma.MaskedArray
     return {
         "array": _own([np.ndarray, *numbers]),

@@ -14,7 +14,7 @@ SPARK = re.compile(r"secret|password|token|access[.]?key", re.IGNORECASE)
 """Spark's own `spark.redaction.regex`: what it hides of a session's settings, we hide."""
 
 _SPLIT = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
-_PASSWORD = re.compile(r".*(?:passw(?:or)?d|passphrase|passcode).*|\w{0,5}pwd")
+_PASSWORD = re.compile(r".*(?:passw(?:or)?[dt]|passphrase|passcode).*|\w{0,5}pwd")
 """Words whose values are passwords, whatever they look like: `pgpassword`, `dbpwd`."""
 _LAST_PASSWORD = words("pw pin otp")
 _LAST_SECRET = words("auth authorization")
@@ -45,6 +45,7 @@ _ABOUT = words(
 """What is told about a secret, and is none: `token_count`, `password.file`, `secret_arn`."""
 _BESIDE = _ABOUT | words("class database db host port region store user username")
 """What stands beside a secret in a mapping: the user of a password."""
+_NAMED_FOR = words("database db user username")
 _VOCABULARY = words(
     "pad eos bos unk mask sep cls special start end stop next prev previous per last first"
     " image audio vocab word sub additional"
@@ -119,10 +120,14 @@ def is_reference(value: str) -> bool:
     return bool(_POINTER.fullmatch(without_placeholders(value)))
 
 
-def is_about(name: str) -> bool:
-    """Whether a name is that of something about a secret: its ARN, its provider, its user."""
+def is_about(name: str, *, of: str = "") -> bool:
+    """Whether a name is that of something about a secret: its ARN, its provider, its user.
+
+    Beside one password stands its user; in `passwords`, the name of what each is for.
+    """
     parts = _words(name)
-    return bool(parts) and parts[-1] in _BESIDE
+    each = of.lower().endswith(("passwords", "secrets"))
+    return bool(parts) and parts[-1] in _BESIDE - (_NAMED_FOR if each else set())
 
 
 def says_nothing(name: str) -> bool:

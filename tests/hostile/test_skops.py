@@ -9,8 +9,15 @@ import zipfile
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sparkml.errors import ModelUnreadable, SparkMLError, UntrustedModel
 from sparkml.models.read import read_spec
@@ -297,7 +304,9 @@ def test_values_are_scalars(tmp_path):
             read_spec(write(tmp_path, rewritten(good(), lambda s, part=part: hide(s, part))))
 
 
-@pytest.mark.parametrize("kind", ["bzip2", "lzma", "bomb", "many", "twice", "away", "cut", "none"])
+@pytest.mark.parametrize(
+    "kind", ["bzip2", "lzma", "bomb", "packed", "many", "twice", "away", "cut", "none"]
+)
 def test_a_zip_that_is_more_than_it_seems_is_a_coded_error(kind, tmp_path):
     """Compressed without bound, a bomb, a member twice, one that is not there, none at all."""
     data = good()
@@ -306,6 +315,12 @@ def test_a_zip_that_is_more_than_it_seems_is_a_coded_error(kind, tmp_path):
     elif kind == "bomb":
         with zipfile.ZipFile(out := io.BytesIO(data), "a", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("zeros.npy", bytes(70 << 20))
+        data = out.getvalue()
+    elif kind == "packed":  # a sparse matrix is an archive itself
+        with zipfile.ZipFile(inner := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as matrix:
+            matrix.writestr("data.npy", bytes(70 << 20))
+        with zipfile.ZipFile(out := io.BytesIO(data), "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("zeros.npz", inner.getvalue())
         data = out.getvalue()
     elif kind == "many":
         with zipfile.ZipFile(out := io.BytesIO(data), "a", zipfile.ZIP_DEFLATED) as archive:
@@ -330,6 +345,53 @@ def test_a_zip_that_is_more_than_it_seems_is_a_coded_error(kind, tmp_path):
         data = out.getvalue()
     with pytest.raises(ModelUnreadable, match="skops cannot read the file"):
         read_spec(write(tmp_path, data))
+
+
+def with_pattern(pattern: str) -> bytes:
+    model = make_pipeline(CountVectorizer(), MultinomialNB()).fit(["a bb", "cc dd"], [0, 1])
+    model[0].token_pattern = pattern
+    return skops.io.dumps(model)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"(?:\w+\s*)+!", r"(\w+)+$", r"(a|aa)+b", r"\w*\w*\w*\w*\w*b", r"[^\0]+[^\0]+[^\0]+\0"],
+)
+def test_a_pattern_that_some_text_keeps_busy_for_ever_is_refused(pattern, tmp_path):
+    """The first opening's texts are short: a worker would meet the one that it never ends with."""
+    with pytest.raises(UntrustedModel, match="with token_pattern"):
+        read_spec(write(tmp_path, with_pattern(pattern)))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(?u)\b\w+\b",
+        r"[a-zA-Z]{2,}",
+        r"[A-Za-z0-9]+(?=\s+)",
+        r"(?ui)\b\w*[a-z]+\w*\b",
+        r"\S+",
+        r"\w+(?:[-']\w+)*",
+        r"\w+|\$[\d\.]+|\S+",
+        r"\b[^\d\W]+\b",
+        r"(\w+)(?:'s)?",
+    ],
+)
+def test_an_ordinary_pattern_is_kept(pattern, tmp_path):
+    """Those of scikit-learn's examples, and of words with signs in them."""
+    path = tmp_path / "m.skops"
+    path.write_bytes(with_pattern(pattern))
+    check_skops(path, where="m")
+
+
+@pytest.mark.parametrize("kind", [np.number, np.floating, "number"], ids=str)
+def test_columns_may_be_selected_by_their_kind(kind, tmp_path):
+    """As scikit-learn's documentation of pipelines for mixed types has it."""
+    columns = ColumnTransformer([("n", StandardScaler(), make_column_selector(dtype_include=kind))])
+    table = pd.DataFrame({"a": [0.0, 1.0], "b": [1.0, 0.0]})
+    path = tmp_path / "m.skops"
+    skops.io.dump(make_pipeline(columns, LogisticRegression()).fit(table, [0, 1]), path)
+    check_skops(path, where="m")
 
 
 def test_every_loader_of_skops_is_known_or_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pickle
 import signal
@@ -18,7 +19,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from sparkml import read_spec
-from sparkml.errors import ModelUnreadable, SetupError
+from sparkml.errors import ConfigError, ModelUnreadable, SetupError
 from sparkml.models.sandbox import client
 from sparkml.models.sandbox.client import Died, call_confined
 from sparkml.models.sandbox.confine import Limits
@@ -297,6 +298,42 @@ def test_the_limit_can_be_raised_as_the_error_says(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARKML_OPENING_MEMORY_MIB", "8192")
     monkeypatch.setenv("SPARKML_OPENING_TIME_S", "60")
     assert read_spec(str(path)).flavor == "sklearn"
+
+
+class Forges:
+    """Tells, from where it is opened, that it passed as what does not exist."""
+
+    def __reduce__(self):
+        told = {"flavor": "\x1b[31m", "takes_nan": True, "differences": []}
+        told["signature"] = {"inputs": [], "outputs": []}
+        line = json.dumps({"answer": told, "imported": []}) + "\n"
+        code = f"import os\nfor at in range(3, 30):\n try: os.write(at, {line.encode()!r})\n"
+        return exec, (code + " except OSError: pass\nos._exit(0)",)
+
+
+def test_an_answer_of_the_model_itself_is_looked_at(tmp_path):
+    path = tmp_path / "m.joblib"
+    joblib.dump(Forges(), path)
+    with pytest.raises(ModelUnreadable, match="makes no sense"):
+        read_spec(str(path))
+
+
+@pytest.mark.parametrize("given", ["inf", "nan", "much"])
+def test_a_limit_is_a_number(given, tmp_path, monkeypatch):
+    path = tmp_path / "m.joblib"
+    joblib.dump(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), path)
+    monkeypatch.setenv("SPARKML_OPENING_MEMORY_MIB", given)
+    with pytest.raises(ConfigError, match="SPARKML_OPENING_MEMORY_MIB"):
+        read_spec(str(path))
+
+
+def test_params_without_end_are_refused(tmp_path):
+    path = tmp_path / "m.joblib"
+    joblib.dump(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), path)
+    endless: list[object] = []
+    endless.append(endless)
+    with pytest.raises(ConfigError, match="not plain"):
+        read_spec(str(path), params={"a": endless})
 
 
 def test_what_passed_is_not_asked_again(tmp_path, monkeypatch):

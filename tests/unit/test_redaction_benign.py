@@ -178,6 +178,11 @@ TREES = [
     {"Tags": [{"Key": "owner", "Value": "team-2"}, {"Key": "key", "Value": "id"}]},
     {"special_tokens": ["[PAD]", "[CLS]"], "mask_token": "[MASK]"},
     {"models": {"wine": {"signature": "hue: float64, ash: float64 -> label: string"}}},
+    {"order_by": [["created_at", "asc"], ["token", "desc"]], "pairs": [["token", "word"]]},
+    {"args": ["docker", "run", "--user", "hadoop:hadoop", "-u", "1000:1000"]},
+    {"args": ["mysql", "-h", "db", "-p"], "config": '{"schema": {"token": "string"}}'},
+    {"secrets": [{"name": "prod-db", "region": "eu-west-1"}]},
+    {"values": "a", "value": 5, "v": "b", "text": "password:\n  from: vault"},
     {"digest": SHA256, "sha1": SHA1, "id": UUID},
     {"InstanceProfile": "EMR_EC2_DefaultRole", "LogUri": "s3://logs-2024/emr/"},
 ]

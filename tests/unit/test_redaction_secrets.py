@@ -20,6 +20,7 @@ BYTES_KEY = base64.b64encode(bytes((n * 91 + 7) % 256 for n in range(32))).decod
 JWT = "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiJ4In0abc.c2lnbmF0dXJl"
 BASIC = base64.b64encode(b"me:hunter2").decode()
 ENCODED_KEY = base64.b64encode(SECRET_KEY.encode()).decode()
+ENCODED_JSON = base64.b64encode(b'{"password": "hunter2"}').decode()
 ENCODED_ID = base64.b64encode(ACCESS_KEY.encode()).decode()
 
 NAMED = [
@@ -126,6 +127,17 @@ TEXTS = [
     ("mysql --password hunter2 -h db", "hunter2"),
     ("curl -u me:hunter2 https://host", "hunter2"),
     ("user=me,password=hun,ter2", "hun"),
+    ("curl --user me:hunter2 https://host", "hunter2"),
+    ("mysql -u root -phunter2 db", "hunter2"),
+    ("sshpass -p hunter2 ssh me@host", "hunter2"),
+    ("machine host login me password hunter2", "hunter2"),
+    ('psql --password "hunter2 and more"', "hunter2 and more"),
+    ("source:\n  password: hunter2\n", "hunter2"),
+    ('{"a": {"password": {"prod": "hunter2"}}}', "hunter2"),
+    ('{"passwords": ["hunter2"]}', "hunter2"),
+    ('[{"Name": "DB_PASSWORD", "Value": "hunter2"}]', "hunter2"),
+    ('[["DB_PASSWORD", "hunter2"]]', "hunter2"),
+    (f"a {ENCODED_JSON} b", ENCODED_JSON),
 ]
 
 NESTED = [
@@ -140,6 +152,14 @@ NESTED = [
     {"password": {"type": "string", "value": "hunter2"}},
     {"args": ["-x", "--db-password", "hunter2"]},
     {"env": [{"name": "PGPASSWORD", "value": "hunter2"}]},
+    {"env": [{"VariableName": "PGPASSWORD", "VariableValue": "hunter2"}]},
+    {"env": [{"k": "PGPASSWORD", "v": "hunter2"}]},
+    {"env": [["PGPASSWORD", "hunter2"], ["PGHOST", "db"]]},
+    {"passwords": {"db": "hunter2"}},
+    {"args": ["curl", "-u", "me:hunter2", "https://host"]},
+    {"args": ["mysql", "-uroot", "-phunter2"]},
+    {"args": ["--config", '{"db": {"password": {"prod": "hunter2"}}}']},
+    {"args": [base64.b64encode(b"password=hunter2").decode()]},
 ]
 
 JOB = {
