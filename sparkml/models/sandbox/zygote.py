@@ -26,7 +26,7 @@ from sparkml.models.sandbox.confine import Limits, confine
 IDLE_S = 20.0
 """So long it waits for the next call; then it ends, and gives its memory back."""
 
-LONGEST_S = 300.0
+LONGEST_S = 120.0
 """Whatever it imports or waits for, this much longer than its `time_s` a call never takes."""
 
 LARGEST_ANSWER = 64 << 20
