@@ -45,7 +45,7 @@ def libraries():
     client.start()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: ascii(case.id)[1:-1])
 def test_a_case_ends_as_it_must(case, tmp_path):
     """With an error that it expects, or with the right scores; `tried` says what is never right."""
     assert tried(case, tmp_path / "case") in case.outcomes.split()

@@ -14,6 +14,7 @@ import skops.io
 
 from sparkml import load_scorer, read_spec
 from sparkml.models.digest import digest_of
+from sparkml.models.flavors.lightgbm_text import check_parameters
 from tests.hostile.opening import DIED, FINE, HUNG, REFUSED, opened_first
 from tests.lightgbm_models import FRAME, QUIET, SIGN, THIRDS, stored, trained, with_categories
 
@@ -97,6 +98,20 @@ def test_a_damaged_text_ends_where_it_is_opened_first(how, opened):
     text = trained("binary", SIGN).model_to_string()
     assert opened(text).how == FINE
     assert opened(DAMAGES[how](text)).how in (REFUSED, DIED, HUNG)
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"), [("end of parameters", "lazy of parameters"), ("[num_gpu: 1]", "num_gpu")]
+)
+def test_parameters_that_lead_out_of_the_text_are_refused_whatever_became_of_it(
+    there, instead, opened
+):
+    """The library dies of them now and then: what it came through once says nothing."""
+    text = trained("binary", SIGN).model_to_string()
+    check_parameters(text)
+    with pytest.raises(ValueError, match="parameters are no list"):
+        check_parameters(text.replace(there, instead, 1))
+    assert opened(text.replace(there, instead, 1)).how in (REFUSED, DIED)
 
 
 @pytest.mark.parametrize("how", DISAGREEMENTS)

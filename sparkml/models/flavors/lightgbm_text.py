@@ -6,6 +6,7 @@ file, which it may read by other rules than ours.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,24 @@ STRUCTURE = frozenset(
 """What of a tree leads from node to node, and to features: all of it whole numbers."""
 
 
+_PARAMETER = re.compile(r"\[\w+: ?[^\r\0]*\]|")
+
+
+def check_parameters(text: str) -> None:
+    """Check that a model's parameters are a list of names and values, with an end.
+
+    The library follows a line of another form out of its memory, to another place each time: that
+    it came through where the model was opened first says nothing.
+
+    Raises:
+        ValueError: they are not.
+    """
+    _, found, tail = text.partition("\nparameters:")
+    listed, ended, _ = tail.partition("\nend of parameters")
+    if (found and not ended) or not all(map(_PARAMETER.fullmatch, listed.split("\n"))):
+        raise ValueError("its parameters are no list of names and values with an end")
+
+
 def check_same(file: str, understood: str) -> None:
     """Compare the trees' structure in a file with that in the library's text of what it read.
 
@@ -38,6 +57,7 @@ def check_same(file: str, understood: str) -> None:
         raise ValueError(f"its format is v{version}, written by a LightGBM newer than {NEWEST}.x")
     if _structure(file) != _structure(understood):
         raise ValueError("its trees are not those that the library makes of it")
+    check_parameters(file)
 
 
 def _structure(text: str) -> list[list[str]]:
