@@ -97,9 +97,10 @@ def deep(folder: Path) -> None:
 def too_deep(folder: Path) -> None:
     """So many folders in each other that no path leads to the last."""
     here = os.open(folder, os.O_RDONLY)
-    for _ in range(150):
-        os.mkdir("dddd", dir_fd=here)
-        here, last = os.open("dddd", os.O_RDONLY, dir_fd=here), here
+    name = "d" * 20
+    for _ in range(300):  # which pytest can remove again
+        os.mkdir(name, dir_fd=here)
+        here, last = os.open(name, os.O_RDONLY, dir_fd=here), here
         os.close(last)
     os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here))
     os.close(here)
