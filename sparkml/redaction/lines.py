@@ -10,19 +10,23 @@ from typing import Any
 _SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\))")
 """Colours and cursor movements (CSI), titles and links (OSC)."""
 
+_BLANKS = re.compile(r"\s+")
+
 
 def one_line(text: str, limit: int | None = None) -> str:
     r"""The text on one line of at most `limit` characters, each of which is seen.
 
-    White space is one blank; control and format characters, lone surrogates and what turns the
-    direction of writing stand as escapes.
+    Line breaks and tabs, with what is blank around them, are one blank; control and format
+    characters, lone surrogates and what turns the direction of writing stand as escapes.
 
     >>> one_line("a\n b\x1b[31m\u202e")
     'a b\\x1b[31m\\u202e'
+    >>> one_line("rows  12\n   and")
+    'rows  12 and'
     >>> one_line("abcdefgh", 5)
     'abcd…'
     """
-    line = " ".join(text.split())
+    line = _BLANKS.sub(lambda run: " " if run[0].strip(" ") else run[0], text.strip())
     if not line.isprintable():
         line = "".join(c if c.isprintable() else _escaped(c) for c in line)
     return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"

@@ -43,7 +43,9 @@ def test_any_batch_of_any_rows_scores_as_in_one_process(case, data):
     assert scores.column(2).null_count == len(rows)
     assert model.predict(x).tolist() == scores.column(0).to_pylist()
     got = np.array(scores.column(1).to_pylist())
-    np.testing.assert_allclose(got, model.predict_proba(x), rtol=TOLERANCE[name], atol=0)
+    # A softmax magnifies the rounding of its sums by their size.
+    rtol = TOLERANCE[name] * max(1.0, abs(scale))
+    np.testing.assert_allclose(got, model.predict_proba(x), rtol=rtol, atol=0)
 
 
 def test_the_laws_hold(case):
