@@ -19,22 +19,39 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from tests.hostile.mutate import mutated
-from tests.hostile.opening import FINE, STRAY, Ended, opened_first, scored_after
+from tests.hostile.opening import (
+    FINE,
+    STRAY,
+    Ended,
+    all_outputs,
+    opened_first,
+    scored_after,
+)
 from tests.hostile.seeds import SEEDS, beside
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
-def outcome(name: str, data: bytes, others: Mapping[str, bytes]) -> tuple[Ended, Ended | None]:
-    """How the opening of a model ended, and how the scoring where it was accepted."""
+def outcome(
+    name: str, data: bytes, others: Mapping[str, bytes], outputs: Sequence[str]
+) -> tuple[Ended, Ended | None]:
+    """How the opening of a model ended, and how the scoring where it was accepted.
+
+    It is opened twice, as a user would who names all its `outputs`, and as one who names none.
+    """
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "model"
         folder.mkdir()
         for file, content in {**others, name: data}.items():
             (folder / file).write_bytes(content)
         opening = opened_first(folder)
-        return opening, scored_after(opening.spec) if opening.spec else None
+        if opening.spec is None:
+            return opening, None
+        wide = opened_first(folder, outputs)
+        if wide.how == STRAY:
+            return wide, None
+        return opening, scored_after(wide.spec or opening.spec)
 
 
 def in_zip(data: bytes, rng: Random) -> bytes:
@@ -73,18 +90,20 @@ def fuzz(kind: str, runs: int, seed: int, keep: Path | None) -> int:
     """The number of defects among so many damaged files; each is told, and kept in `keep`."""
     name, how, make = SEEDS[kind]
     models, others = list(make()), beside(name)
+    outputs: dict[bytes, list[str]] = {}
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     defects = 0
     for model in models:
-        opening, scoring = outcome(name, model, others)
+        opening, scoring = outcome(name, model, others, ())
+        outputs[model] = all_outputs(opening.spec) if opening.spec else []
         told = "" if scoring else opening.told[-300:]
         print("seed:", opening.how, scoring and scoring.how, told)
     for run in range(runs):
         rng = Random(f"{seed} {run}")
         model = rng.choice(models)
         data = KINDS[how](model, rng) if how in KINDS else mutated(model, rng, how)
-        opening, scoring = outcome(name, data, others)
+        opening, scoring = outcome(name, data, others, outputs[model])
         counts[f"opening: {opening.how}" if scoring is None else f"scoring: {scoring.how}"] += 1
         if opening.how != FINE:
             last = " ".join(opening.told.splitlines()[-1:]).partition(" | ")[0]

@@ -21,8 +21,10 @@ from sparkml.models.sandbox.confine import Limits
 from sparkml.spec import ModelSpec, Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from sparkml.models.base import OpenModel
 
 REFUSED, STRAY, FINE = "refused", "stray exception", "accepted, scored"
 DIED, MEMORY, HUNG = "died", "memory", "hung"
@@ -40,10 +42,10 @@ class Ended:
     spec: ModelSpec | None = None
 
 
-def opened_first(folder: Path) -> Ended:
+def opened_first(folder: Path, outputs: Sequence[str] = ()) -> Ended:
     """How the first opening of a model ended; what the library did not survive is told apart."""
     try:
-        spec = read_spec(str(folder), trust="never", environment="ignore")
+        spec = read_spec(str(folder), outputs=outputs, trust="never", environment="ignore")
     except SparkMLError as error:
         verdict = (how for said, how in _VERDICTS.items() if said in error.what)
         return Ended(how=next(verdict, REFUSED), told=str(error))
@@ -54,26 +56,32 @@ def opened_first(folder: Path) -> Ended:
 
 def scored_after(spec: ModelSpec) -> Ended:
     """How the scoring of 200 hostile rows ended, as a worker would do it."""
-    told = call_confined("tests.hostile.opening:score", {"spec": spec.to_json()}, LIMITS)
+    told = call_confined(f"{__name__}:score", {"spec": spec.to_json()}, LIMITS)
     if isinstance(told, Died):
         how = {"crash": DIED, "time": HUNG, "memory": MEMORY}[told.kind]
         return Ended(how=how, told=f"{told.what} {told.said}")
     return Ended(how=MEMORY if "MemoryError" in told else FINE, told=" ".join(told))
 
 
-def score(argument: Mapping[str, Any]) -> list[str]:
-    """The errors of rows, by name, all outputs asked for; runs in the sandbox."""
+def all_outputs(spec: ModelSpec) -> list[str]:
+    """The names of all that a sound model can give, its further outputs too."""
+    told = call_confined(f"{__name__}:output_names", {"spec": spec.to_json()}, LIMITS)
+    assert not isinstance(told, Died)
+    return list(told)
+
+
+def output_names(argument: Mapping[str, Any]) -> list[str]:
+    """What `all_outputs` asks; runs in the sandbox."""
     spec = ModelSpec.from_json(argument["spec"])
-    folder = cached_folder(spec.digest)
-    assert folder is not None
-    description = read_mlmodel(folder)
-    row = identify(folder, description, spec.flavor, where=str(folder))
-    model = module_of(row).open_model(folder, description, {})
-    inputs = spec.signature.inputs
-    outputs = (*spec.signature.outputs, *model.extras(inputs))
-    columns = Signature(inputs=inputs, outputs=outputs)
-    predictor = model.predictor(columns, {})
-    batch = hostile_rows(columns, 200)
+    columns = spec.signature
+    return [f.name for f in (*columns.outputs, *_opened(spec).extras(columns.inputs))]
+
+
+def score(argument: Mapping[str, Any]) -> list[str]:
+    """The errors of rows, by name; runs in the sandbox."""
+    spec = ModelSpec.from_json(argument["spec"])
+    predictor = _opened(spec).predictor(spec.signature, {})
+    batch = hostile_rows(spec.signature, 200)
     errors = set()
     for start, size in [(0, 200), (0, 20), (20, 20), *((i, 1) for i in range(60))]:
         try:
@@ -86,9 +94,21 @@ def score(argument: Mapping[str, Any]) -> list[str]:
     return sorted(errors)
 
 
+def _opened(spec: ModelSpec) -> OpenModel:
+    folder = cached_folder(spec.digest)
+    assert folder is not None
+    description = read_mlmodel(folder)
+    row = identify(folder, description, spec.flavor, where=str(folder))
+    return module_of(row).open_model(folder, description, {})
+
+
 def hostile_rows(columns: Signature, rows: int) -> pa.RecordBatch:
-    """Numbers at the ends of their types and beyond what was trained on, texts that are none."""
+    """Numbers at the ends of their types and beyond what was trained on, texts that are none.
+
+    Fewer rows where they are wide: what a table itself weighs is not the model's doing.
+    """
     rng = np.random.default_rng(7)
+    rows = max(1, min(rows, 2**20 // sum(field.length or 3 for field in columns.inputs)))
     ends = np.array([0, 1, -1, np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324, 1e9, 2.0**63, 40])
     schema = input_schema(columns)
     made = []
