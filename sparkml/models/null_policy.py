@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow as pa
@@ -11,11 +12,24 @@ from sparkml.errors import ConfigError, did_you_mean
 from sparkml.spec import NullKind, NullPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sparkml.spec import Field
 
 KINDS: tuple[NullKind, ...] = get_args(NullKind)
+
+
+def plain_mapping(given: Any, where: str) -> dict[str, Any]:
+    """What a caller gave for a mapping by names; None is an empty one.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise ConfigError(
+            f"{given!r} is no mapping by names", where=where, fix='give {"name": value}'
+        )
+    return dict(given)
 
 
 def null_policies(
@@ -30,7 +44,7 @@ def null_policies(
     Raises:
         ConfigError: an unknown column or policy, or a value of the wrong type.
     """
-    entries = {"*": declared} if isinstance(declared, str) else dict(declared or {})
+    entries = {"*": declared} if isinstance(declared, str) else plain_mapping(declared, "nulls")
     names = [f.name for f in inputs]
     for name in entries:
         if name != "*" and name not in names:

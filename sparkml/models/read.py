@@ -13,7 +13,7 @@ from sparkml.models.first_opening import inspect_first
 from sparkml.models.identify import identify, module_of
 from sparkml.models.inspection import Question
 from sparkml.models.mlmodel import read_mlmodel
-from sparkml.models.null_policy import null_policies
+from sparkml.models.null_policy import null_policies, plain_mapping
 from sparkml.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def read_spec(
     name: str | None = None,
     flavor: str | None = None,
     signature: Signature | None = None,
-    outputs: Sequence[str] = (),
+    outputs: str | Sequence[str] = (),
     nulls: str | Mapping[str, Any] | None = None,
     params: Mapping[str, Any] | None = None,
     model_config: Mapping[str, Any] | None = None,
@@ -93,9 +93,9 @@ def read_spec(
         environment=environment,
         flavor=flavor,
         signature=signature,
-        outputs=tuple(outputs),
-        params=dict(params or {}),
-        model_config=dict(model_config or {}),
+        outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs),
+        params=plain_mapping(params, "params"),
+        model_config=plain_mapping(model_config, "model_config"),
     )
     findings = inspect_first(question, found.folder)
     check_environment(environment, findings.differences, where=found.uri)

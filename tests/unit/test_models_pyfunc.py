@@ -256,6 +256,9 @@ def test_a_param_or_key_that_the_model_has_not_is_refused(save):
         read_spec(path, params={"shfit": 1.0})
     with pytest.raises(ConfigError, match=r"model_config key 'bas'.*did you mean 'base'"):
         read_spec(path, model_config={"bas": 1.0})
+    for key in ("params", "model_config"):
+        with pytest.raises(ConfigError, match=rf"{key}: \['bas'\] is no mapping by names"):
+            read_spec(path, **{key: ["bas"]})
 
 
 def test_without_a_signature_the_error_shows_the_line(save):
