@@ -41,7 +41,7 @@ _NO_COLON = re.compile(
     rf"({'|'.join(sorted({*IN_BUCKETS, 'hdfs'}, key=len)[::-1])})//+(.*)", re.IGNORECASE
 )
 _ARN = re.compile(r"(?:\w+:/+)?arn:aws[\w-]*:([\w-]+):[\w-]*:\d*:(.*)", re.DOTALL)
-_PAGES = (
+_PAGES: tuple[tuple[str, Callable[..., str]], ...] = (
     (
         r"(?:https?://)?(?:([^/]+?)\.)?s3[.-](?:[\w.-]*\.)?amazonaws\.com(?:\.cn)?(?:/([^?#]*))?",
         lambda bucket, key: f"s3://{bucket}/{key}" if bucket else f"s3://{key}",
