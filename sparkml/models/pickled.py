@@ -7,17 +7,15 @@ is read within bounds, and what cannot be followed gives no names.
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import math
 import pickletools
 import re
 import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from sparkml.models.unpacked import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,45 +97,7 @@ def _found(file: BinaryIO, *, many: bool) -> Mapping[str, str]:
                 with archive.open(member) as packed:
                     names |= _Reader(cast("BinaryIO", packed)).names(many=False)
         return names
-    for magic, opened in _PACKED.items():
-        if start.startswith(magic):
-            with opened(file) as unpacked:
-                return _Reader(unpacked).names(many=many)
-    return _Reader(file).names(many=many)
-
-
-class _Inflated(io.RawIOBase):
-    """What a zlib stream unpacks to, a piece at a time."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._zlib, self._rest = file, zlib.decompressobj(), b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = b""
-        while not data and not self._zlib.eof:
-            self._rest = self._rest or self._file.read(LONGEST)
-            if not self._rest:
-                break
-            data = self._zlib.decompress(self._rest, len(buffer))
-            self._rest = self._zlib.unconsumed_tail
-        buffer[: len(data)] = data
-        return len(data)
-
-
-_PACKED: dict[bytes, Any] = {
-    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
-    b"BZh": bz2.BZ2File,
-    b"\xfd7zXZ": lzma.LZMAFile,
-    b"\x5d\x00\x00": lzma.LZMAFile,
-    **{
-        bytes([0x78, level]): lambda file: io.BufferedReader(_Inflated(file))
-        for level in (0x01, 0x5E, 0x9C, 0xDA)
-    },
-}
-"""How a compressed file begins → what unpacks it: those of joblib's that Python itself brings."""
+    return _Reader(unpacked(file, start)).names(many=many)
 
 
 class _Reader:
