@@ -14,6 +14,7 @@ from emr.request.forms import is_bucket
 from sparkml.addresses import bucket_of, mistake_in
 from sparkml.config.fields import shown
 from sparkml.config.file import config_error
+from sparkml.redaction import credentials_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,8 @@ def check_addresses(config: Section) -> None:
 
 def _problems(key: str, text: str) -> Iterator[Problem]:
     for address in _addresses(key, text):
+        if credentials_in(address):  # refused as such, and never repeated
+            continue
         bucket = bucket_of(address)
         if found := mistake_in(address, mlflow=key.startswith(("models.", "registry."))):
             yield f"must be {found[0]}, not {shown(address)}", key, f"write {found[1]}"
@@ -68,7 +71,8 @@ def _instead(bucket: str, address: str) -> str:
     """The address with the name that was probably meant, or one that shows the form."""
     meant = re.sub(r"\.{2,}", ".", re.sub(r"[^a-z0-9.-]", "-", bucket.lower())).strip(".-")
     named = meant if is_bucket(meant) else "my-bucket"
-    return address.replace(bucket, named, 1)
+    scheme, slashes, rest = address.partition("://")
+    return f"{scheme}{slashes}{named}{rest[len(bucket) :]}"
 
 
 def _addresses(key: str, text: str) -> Iterator[str]:

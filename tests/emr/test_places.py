@@ -4,10 +4,10 @@ import pytest
 import yaml
 
 from emr.job_run import JobRun
-from emr.package.config import resolved_config
+from emr.package.config import config_bytes, resolved_config
 from emr.request.checks import check_run, check_spec
 from emr.request.forms import is_bucket
-from sparkml.errors import ConfigError
+from sparkml.errors import ConfigError, SparkMLError
 from tests.emr.rich_cluster import plain
 
 
@@ -42,6 +42,7 @@ WRONG = {
     "s3://Wines/red": "s3://wines/red",
     "s3a://a..b/red": "s3a://a.b/red",
     "s3://ab/red": "s3://my-bucket/red",
+    "s3://3/red": "s3://my-bucket/red",
     "s3://10.0.0.1/red": "s3://my-bucket/red",
     "s3://-wines/red": "s3://wines/red",
     f"s3://{'w' * 64}/red": "s3://my-bucket/red",
@@ -96,6 +97,15 @@ def test_every_wrong_place_is_told_at_once(job):
     with pytest.raises(ConfigError) as error:
         resolved(job(source=source, sink={"format": "delta", "path": "s3://B_B/x"}))
     assert 2 == len(error.value.problems)
+
+
+def test_a_password_in_a_wrong_place_is_not_repeated(job):
+    """It is refused as one, where the configuration is written out."""
+    options = {"path": "s3:/me:hunter2secret@wines/t"}
+    run = job(sink={"format": "table", "table": "t", "options": options})
+    with pytest.raises(SparkMLError) as error:
+        config_bytes(resolved(run))
+    assert "hunter2secret" not in str(error.value)
 
 
 def test_what_can_be_right_is_not_refused(job):

@@ -124,6 +124,8 @@ def test_a_private_package_is_told_with_the_requirements_file(packed, stored, cl
     own = cache / "own.txt"
     own.write_text(f"acme_features @ {wheel.as_uri()} --hash=sha256:{digest}\n")
     packed(model, by=by, run_sets=[f"environment.requirements={own}"])
+    own.write_text(f"acme-toolbox==1.0 --hash=sha256:{digest}\n")  # which may bring it as well
+    packed(model, by=by, run_sets=[f"environment.requirements={own}"])
 
 
 def test_modules_that_a_model_brings_are_not_missed(packed, clip, cache):
