@@ -54,10 +54,11 @@ def check_addresses(config: Section) -> None:
 
 def _problems(key: str, text: str) -> Iterator[Problem]:
     for address in _addresses(key, text):
-        if credentials_in(address):  # refused as such, and never repeated
-            continue
+        found = mistake_in(address, mlflow=key.startswith(("models.", "registry.")))
         bucket = bucket_of(address)
-        if found := mistake_in(address, mlflow=key.startswith(("models.", "registry."))):
+        if secret := credentials_in(found[1] if found else address):
+            yield f"the address holds {secret}", key, "leave it out; roles give access"
+        elif found:
             yield f"must be {found[0]}, not {shown(address)}", key, f"write {found[1]}"
         elif bucket and not is_bucket(bucket):
             what = f"{shown(address)} names a bucket that nobody can have"

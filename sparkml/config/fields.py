@@ -77,6 +77,7 @@ def _well_formed(*, mlflow: bool = False, file: bool = False) -> AfterValidator:
     def check(address: str) -> str:
         found = mistake_in(address, mlflow=mlflow, file=file)
         if found:
+            _without_credentials(found[1])  # which the wrong form hid
             words = f"must be {found[0]}, not {shown(address)}"
             context = {"words": words, "fix": f"write {found[1]}"}
             raise PydanticCustomError("address", "{words}", context)

@@ -4,10 +4,10 @@ import pytest
 import yaml
 
 from emr.job_run import JobRun
-from emr.package.config import config_bytes, resolved_config
+from emr.package.config import resolved_config
 from emr.request.checks import check_run, check_spec
 from emr.request.forms import is_bucket
-from sparkml.errors import ConfigError, SparkMLError
+from sparkml.errors import ConfigError
 from tests.emr.rich_cluster import plain
 
 
@@ -99,13 +99,15 @@ def test_every_wrong_place_is_told_at_once(job):
     assert 2 == len(error.value.problems)
 
 
-def test_a_password_in_a_wrong_place_is_not_repeated(job):
-    """It is refused as one, where the configuration is written out."""
-    options = {"path": "s3:/me:hunter2secret@wines/t"}
-    run = job(sink={"format": "table", "table": "t", "options": options})
-    with pytest.raises(SparkMLError) as error:
-        config_bytes(resolved(run))
-    assert "hunter2secret" not in str(error.value)
+@pytest.mark.parametrize("place", ["s3:/me:hunter2secret@wines/t", "s3://me:hunter2secret@w_w/t"])
+def test_a_password_in_a_wrong_place_is_not_repeated(job, place):
+    for sections in (
+        {"sink": {"format": "table", "table": "t", "options": {"path": place}}},
+        {"source": {"format": "parquet", "path": place}},
+    ):
+        with pytest.raises(ConfigError, match="holds") as error:
+            resolved(job(**sections))
+        assert "hunter2secret" not in f"{error.value} {error.value.problems} {error.value.fix}"
 
 
 def test_what_can_be_right_is_not_refused(job):
