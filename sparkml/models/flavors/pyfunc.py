@@ -154,7 +154,7 @@ class PyfuncPredictor:
         if len(self._tensors) == len(self._names) == 1:
             return _tensor(batch, next(iter(self._tensors.values())))
         if self._tensors.keys() != set(self._names):
-            return frame(batch, self._names, missing=None)
+            return frame(batch, self._names, missing=None, dates_as_objects=True)
         return {name: _tensor(batch.select([name]), self._tensors[name]) for name in self._names}
 
     def _column(self, values: Any, name: str, dtype: pa.DataType, rows: int) -> pa.Array:
