@@ -197,8 +197,8 @@ def test_nulls_in_a_batch_break_nothing(save):
     assert made.to_pylist() == [0, 4]
 
 
-def test_dates_arrive_as_pandas_reads_them(save):
-    """Nanoseconds, as pandas 2 has them; a null is NaT."""
+def test_dates_arrive_as_mlflow_gives_them(save):
+    """Timestamps in nanoseconds, a null is NaT; dates are `datetime.date`, a null is None."""
     inputs = (Field(name="day", type="date32[day]"), Field(name="at", type="timestamp[us]"))
     moment = dt.datetime(2026, 1, 2, 3)  # noqa: DTZ001 -- MLflow's timestamps have no zone
     batch = pa.RecordBatch.from_pydict(
@@ -207,9 +207,12 @@ def test_dates_arrive_as_pandas_reads_them(save):
             "at": pa.array([moment, None], pa.timestamp("us")),
         }
     )
-    model = giving(lambda f: [" ".join(types_of(f))] * len(f))
+    model = giving(lambda f: [f"{row.day!r} {row.at!r} {f['at'].dtype}" for row in f.itertuples()])
     (made,) = scored(save(model), (Field(name="prediction", type="string"),), batch, inputs)
-    assert made.to_pylist() == ["datetime64[ns] datetime64[ns]"] * 2
+    assert made.to_pylist() == [
+        "datetime.date(2026, 1, 2) Timestamp('2026-01-02 03:00:00') datetime64[ns]",
+        "None NaT datetime64[ns]",
+    ]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int64"])
@@ -224,6 +227,46 @@ def test_a_tensor_arrives_in_its_shape_and_type(dtype, save):
     batch = pa.RecordBatch.from_pydict({"features": [[1.0, 2.0, 3.0, 4.0]]})
     (made,) = open_predictor(spec).predict(batch)
     assert made.to_pylist() == [f"(2, 2) {dtype} {np.array(3, dtype)}"]
+
+
+@pytest.mark.parametrize("name", [None, "x"])
+def test_one_tensor_has_a_name_or_none(name, save):
+    """With one it comes in a mapping, as MLflow itself gives it."""
+    example = np.zeros((2, 3), dtype="float32")
+    model = giving(lambda given: (given["x"] if isinstance(given, dict) else given).sum(axis=1))
+    folder = save(model, signature=signature_of({"x": example} if name else example, np.zeros(2)))
+    native = mlflow.pyfunc.load_model(folder)
+    rows = np.arange(6, dtype="float32").reshape(2, 3)
+    expected = native.predict({"x": rows} if name else rows).tolist()
+    spec = read_spec(folder)
+    batch = pa.RecordBatch.from_pydict({name or "features": rows.tolist()})
+    assert open_predictor(spec).predict(batch)[0].to_pylist() == expected == [3.0, 12.0]
+    columns = tuple(Field(name=c, type="double") for c in "abc")
+    if name is None:  # MLflow takes a table of three columns for it as well
+        spec = read_spec(folder, signature=Signature(inputs=columns))
+        batch = pa.RecordBatch.from_arrays([pa.array(rows[:, i]) for i in range(3)], list("abc"))
+        assert open_predictor(spec).predict(batch)[0].to_pylist() == expected
+
+
+def test_a_mapping_of_an_array_says_so(save):
+    """A named tensor is never a bare array, whatever the column is called."""
+    example = {"x": np.zeros((2, 3))}
+    model = giving(lambda given: [f"{type(given).__name__} {list(given)}"] * len(given["x"]))
+    folder = save(model, signature=signature_of(example, np.array(["s"])))
+    inputs = (Field(name="pixels", type="list<double>", length=3),)
+    spec = read_spec(folder, signature=Signature(inputs=inputs))
+    batch = pa.RecordBatch.from_pydict({"pixels": [[1.0, 2.0, 3.0]]})
+    assert open_predictor(spec).predict(batch)[0].to_pylist() == ["dict ['x']"]
+
+
+def test_a_tensor_of_any_rank_comes_out_as_nested_lists(save):
+    """A list for each dimension of a row's part."""
+    output = np.zeros((2, 2, 3))
+    model = giving(lambda f: np.arange(len(f) * 6, dtype=float).reshape(-1, 2, 3))
+    spec = read_spec(save(model, signature=signature_of(BATCH.to_pandas(), output)))
+    assert spec.signature.outputs == (Field(name="prediction", type="list<list<double>>"),)
+    (made,) = open_predictor(spec).predict(BATCH)
+    assert made.to_pylist() == np.arange(12.0).reshape(2, 2, 3).tolist()
 
 
 with quiet():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
@@ -209,6 +209,8 @@ class SklearnModel:
         as_matrix = self._plain and numbers and (vector or not any(map(is_list, types)))
         settle(self.estimator, as_matrix=as_matrix)
         width = (inputs[0].length or self.width) if vector else None
+        if vector:
+            check_numbers(inputs, where=self.where)
         if vector and (as_matrix or not self.names):
             return partial(matrix, width=width)
         names = self.names or [f.name for f in inputs]
