@@ -7,6 +7,7 @@ import datetime as dt
 import socket
 import sys
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ import pytest
 from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, SignatureUnknown
 from sparkml.models.digest import digest_of
 from sparkml.models.read import open_predictor, read_spec
-from sparkml.spec import Field, NullPolicy, Signature
+from sparkml.spec import Field, ModelSpec, NullPolicy, Signature
 
 
 @contextlib.contextmanager
@@ -299,6 +300,132 @@ def test_a_param_or_key_that_the_model_has_not_is_refused(save):
         read_spec(path, params={"shfit": 1.0})
     with pytest.raises(ConfigError, match=r"model_config key 'bas'.*did you mean 'base'"):
         read_spec(path, model_config={"bas": 1.0})
+
+
+PARAMS = {
+    "number": 0.5,
+    "small": np.float32(0.5),
+    "count": 3,
+    "flag": True,
+    "word": "w",
+    "numbers": [0.5],
+    "counts": np.array([1]),
+    "day": dt.datetime(2020, 1, 1),  # noqa: DTZ001 -- MLflow's have no zone
+    "days": [dt.datetime(2020, 1, 1)],  # noqa: DTZ001 -- as above
+    "nested": {"a": 1},
+}
+
+GIVEN = [
+    ("number", np.float64(1.5), 1.5),
+    ("number", np.float32(0.1), float(np.float32(0.1))),
+    ("number", np.int64(2), 2),
+    ("number", 2, 2),
+    ("small", 1.5, 1.5),
+    ("count", np.int32(7), 7),
+    ("count", np.array(7), 7),
+    ("flag", np.bool_(False), False),
+    ("word", np.str_("x"), "x"),
+    ("numbers", np.array([1.0, 2.0]), [1.0, 2.0]),
+    ("numbers", (1.0, 2.0), [1.0, 2.0]),
+    ("counts", np.array([1, 2], dtype="int32"), [1, 2]),
+    ("counts", [np.int64(1)], [1]),
+    ("day", dt.date(9999, 12, 31), "9999-12-31"),
+    ("day", dt.datetime(2026, 1, 2, 3), "2026-01-02T03:00:00"),  # noqa: DTZ001 -- as above
+    ("day", pd.Timestamp("2026-01-02T03:04:05.123456789"), "2026-01-02T03:04:05.123456"),
+    ("day", np.datetime64("2026-01-02"), "2026-01-02"),
+    ("day", np.datetime64("2026-01-02T03:04:05.5", "ns"), "2026-01-02T03:04:05.500000"),
+    ("day", "2026-01-02T03:00:00", "2026-01-02T03:00:00"),
+    ("days", np.array(["2026-01-02", "2026-01-03"], "M8[D]"), ["2026-01-02", "2026-01-03"]),
+    ("days", [dt.date(2026, 1, 2)], ["2026-01-02"]),
+    ("nested", {"a": np.int64(2)}, {"a": 2}),
+    ("number", None, None),
+]
+
+
+@pytest.fixture(scope="module")
+def with_params(tmp_path_factory):
+    """A model that tells each param that it gets, and its type."""
+    folder = tmp_path_factory.mktemp("params") / "m"
+    frame = BATCH.to_pandas()
+    with quiet():
+
+        class Telling(mlflow.pyfunc.PythonModel):
+            def predict(self, context, model_input, params=None):
+                return [repr({k: params[k] for k in sorted(params)})] * len(model_input)
+
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=Telling(),
+            pip_requirements=["mlflow-skinny"],
+            signature=mlflow.models.infer_signature(frame, ["x"], params=PARAMS),
+        )
+    return str(folder)
+
+
+@pytest.mark.parametrize(("name", "value", "stored"), GIVEN)
+def test_a_param_reaches_the_model_as_through_mlflow(name, value, stored, with_params):
+    """NumPy's values and dates travel as plain ones, and become the same again in the worker."""
+    spec = read_spec(with_params, params={name: value})
+    assert spec.params == {name: stored}
+    assert type(spec.params[name]) is type(stored)
+    assert ModelSpec.from_json(spec.to_json()) == spec
+    (made,) = open_predictor(spec).predict(BATCH)
+    native = mlflow.pyfunc.load_model(with_params)
+    given = list(value) if isinstance(value, tuple) else value
+    given = given.item() if isinstance(given, np.ndarray) and given.ndim == 0 else given
+    if isinstance(given, np.datetime64 | pd.Timestamp):  # nanoseconds are a number to MLflow
+        given = np.datetime64(given, "us") if "T" in str(given) else given
+    if isinstance(given, dict):
+        given = {"a": 2}
+    assert made.to_pylist() == native.predict(BATCH.to_pandas(), params={name: given})
+
+
+def test_a_time_with_a_zone_is_utc(with_params):
+    """As in MLflow, which warns of it."""
+    zone = dt.timezone(dt.timedelta(hours=2))
+    spec = read_spec(with_params, params={"day": dt.datetime(2026, 1, 2, 3, tzinfo=zone)})
+    assert spec.params == {"day": "2026-01-02T01:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"number": "a"}, r"'a' is not what the model declares: 'number'.*\| params\.number \|"),
+        ({"number": [1.0]}, r"\[1\.0\] is not what.*\| params\.number \|"),
+        ({"count": 1.5}, r"1\.5 is not what.*\| params\.count \|"),
+        ({"count": True}, r"True is not what.*\| params\.count \|"),
+        ({"flag": 1}, r"1 is not what.*\| params\.flag \|"),
+        ({"word": 1}, r"1 is not what.*\| params\.word \|"),
+        ({"counts": 1}, r"1 is not what.*\| params\.counts \|"),
+        ({"counts": [1, "a"]}, r"\[1, 'a'\] is not what.*\| params\.counts \|"),
+        ({"counts": np.eye(2)}, r".* is not what.*\| params\.counts \|"),
+        ({"day": "yesterday"}, r"'yesterday' is not what.*\| params\.day \|"),
+        ({"day": 5}, r"5 is not what.*\| params\.day \|"),
+        ({"nested": {"b": 1}}, r".* is not what.*\| params\.nested \|"),
+        ({"number": Decimal(1)}, r"a Decimal is no plain value.*\| params\.number \|"),
+        ({"number": {1.0}}, r"a set is no plain value.*\| params\.number \|"),
+        ({"counts": [1, b"x"]}, r"a bytes is no plain value.*\| params\.counts\[1\] \|"),
+        (
+            {"nested": {"a": dt.date(2026, 1, 2)}},
+            r"a date is no plain value.*\| params\.nested\.a \|",
+        ),
+    ],
+)
+def test_a_param_of_a_wrong_type_is_refused_at_once(params, message, with_params):
+    """By its name, before anything is scored."""
+    with pytest.raises(ConfigError, match=message):
+        read_spec(with_params, params=params)
+
+
+def test_config_of_numpy_becomes_plain_and_a_date_is_refused(save):
+    """MLflow hands the config on as it is, so a text would be no date to the model."""
+    frame = BATCH.to_pandas()
+    signature = signature_of(frame, frame["a"], params={"shift": 10.0})
+    path = save(Shifted(), signature=signature, model_config={"base": 100.0})
+    spec = read_spec(path, model_config={"base": np.float64(5.0)})
+    assert spec.model_config == {"base": 5.0}
+    with pytest.raises(ConfigError, match=r"a date is no plain value.*\| model_config\.base \|"):
+        read_spec(path, model_config={"base": dt.date(2026, 1, 2)})
 
 
 def test_without_a_signature_the_error_shows_the_line(save):
