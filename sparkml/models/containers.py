@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from sparkml.errors import ContractViolation, did_you_mean
@@ -35,7 +34,7 @@ def columns_of(result: Any, outputs: Mapping[str, pa.DataType], *, where: str) -
         if only is not None and pa.types.is_struct(only) and all(f.name in found for f in only):
             return [found]
         if only is not None and is_list(only) and len(parts) > 1:
-            return [_side_by_side(parts, where)]
+            return [dict(enumerate(parts))]
     elif only is not None:
         return [result]
     else:
@@ -80,14 +79,3 @@ def _named(result: Any) -> list[tuple[str, Any]] | None:
 
 def _is_mapping(row: Any) -> bool:
     return isinstance(row, dict) or hasattr(row, "model_dump")
-
-
-def _side_by_side(parts: list[Any], where: str) -> Any:
-    columns = [np.atleast_1d(as_array(part)) for part in parts]
-    if len({column.shape for column in columns}) > 1:
-        raise ContractViolation(
-            f"the model returned columns of {sorted({len(c) for c in columns})} rows",
-            where=where,
-            fix="a model must return one row for each that it gets, in their order",
-        )
-    return np.stack(columns, axis=1)

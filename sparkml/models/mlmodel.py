@@ -45,6 +45,10 @@ TENSOR_TYPES = {
 """NumPy's types as MLflow names them and the Arrow types that they become."""
 
 
+_DIMENSIONS = 16
+"""No model has more; a type of a thousand would end the process that reads its name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
     """The shape and type of a tensor input, as the model wants it (`-1` is any length).
@@ -197,7 +201,7 @@ def _tensor_field(entry: Mapping[str, Any], name: str, numeric: str) -> Field | 
         return None
     shape = tuple(entry["tensor-spec"]["shape"])[1:]
     dtype = TENSOR_TYPES.get(str(entry["tensor-spec"]["dtype"]))
-    if dtype is None:
+    if dtype is None or len(shape) > _DIMENSIONS:
         return None
     if not shape:
         return Field(name=name, type=dtype)

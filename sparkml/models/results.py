@@ -19,8 +19,8 @@ def as_column(values: Any, dtype: pa.DataType) -> pa.Array:
     """One value a row: a one-dimensional array, with one dimension more for each list or struct.
 
     Takes NumPy's arrays, SciPy's sparse ones, pandas' series of any type (their index says
-    nothing), and lists; for a struct also a mapping of such columns. Numbers and booleans go over
-    without a Python object in between.
+    nothing), and lists; for a struct and for a list also a mapping of such columns, which are its
+    fields or its elements. Numbers and booleans go over without a Python object in between.
 
     * A floating NaN stays NaN in a floating column. Everywhere else, and in a column of objects or
       of a pandas type with `NA`, what is missing (None, NaN, NaT, NA) is null.
@@ -33,9 +33,8 @@ def as_column(values: Any, dtype: pa.DataType) -> pa.Array:
         pa.ArrowInvalid: a value does not fit the type: 1.5 in an integer column, a text in one of
             numbers.
     """
-    if isinstance(values, dict) and pa.types.is_struct(dtype):
-        fields = [as_column(values[field.name], field.type) for field in dtype]
-        return pa.StructArray.from_arrays(fields, fields=list(dtype))
+    if isinstance(values, dict):
+        return _of_columns(values, dtype)
     array = as_array(values)
     if is_list(dtype):
         return _lists(array, dtype)
@@ -76,6 +75,21 @@ def _objects(values: Sequence[Any]) -> npt.NDArray[Any]:
     made = np.empty(len(values), dtype=object)
     made[:] = values
     return made
+
+
+def _of_columns(columns: dict[Any, Any], dtype: pa.DataType) -> pa.Array:
+    if pa.types.is_struct(dtype):
+        fields = [as_column(columns[field.name], field.type) for field in dtype]
+        return pa.StructArray.from_arrays(fields, fields=list(dtype))
+    if not is_list(dtype):
+        raise pa.ArrowInvalid(f"a mapping in a column of {dtype}")
+    elements = [as_column(column, dtype.value_type) for column in columns.values()]
+    width, rows = len(elements), len(elements[0])
+    if any(len(column) != rows for column in elements):
+        raise pa.ArrowInvalid(f"columns of {sorted({len(c) for c in elements})} rows")
+    order = np.arange(width * rows).reshape(width, rows).T.ravel()
+    flat = pa.concat_arrays(elements).take(pa.array(order))
+    return pa.ListArray.from_arrays(_offsets(rows, width), flat, type=dtype)
 
 
 def _cast(made: pa.Array, dtype: pa.DataType) -> pa.Array:
