@@ -104,7 +104,7 @@ def method_of(description: MLmodel | None, *, where: str) -> str:
     return method
 
 
-def check_predicts(final: Any, method: str, *, where: str) -> None:
+def check_predicts(final: Any, method: str = "predict", *, where: str) -> None:
     """Refuse what is no fitted estimator that predicts, by `method`.
 
     Raises:
