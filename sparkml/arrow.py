@@ -281,6 +281,24 @@ def cast(column: pa.Array, target: pa.DataType) -> pa.Array:
     return pc.cast(column, target, safe=False)
 
 
+def check_numbers(inputs: Iterable[Field], *, where: str) -> None:
+    """Refuse columns that no matrix of numbers can hold.
+
+    Raises:
+        SignatureError: NumPy would make something of them: days since 1970 of a date, 1.0 of "1".
+    """
+    for wanted in inputs:
+        dtype = to_arrow_type(wanted.type)
+        element = dtype.value_type if is_list(dtype) else dtype
+        if pa.types.is_temporal(element) or kind(element) in ("string", "binary"):
+            raise SignatureError(
+                f"the model takes numbers, '{wanted.name}' is declared as {wanted.type}",
+                where=where,
+                fix="declare it as double, and make it a number in a step, "
+                f"e.g. unix_date(`{wanted.name}`) of a date",
+            )
+
+
 def matrix(batch: pa.RecordBatch, width: int | None = None) -> npt.NDArray[np.float64]:
     """The numeric columns of `batch` as one C-ordered float64 matrix; a null becomes NaN.
 

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow as pa
 
 from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, did_you_mean
+from sparkml.models.plain import plain_mapping
 from sparkml.spec import NullKind, NullPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sparkml.spec import Field
 
 KINDS: tuple[NullKind, ...] = get_args(NullKind)
-
-
-def plain_mapping(given: Any, where: str) -> dict[str, Any]:
-    """What a caller gave for a mapping by names; None is an empty one.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise ConfigError(
-            f"{given!r} is no mapping by names", where=where, fix='give {"name": value}'
-        )
-    return dict(given)
 
 
 def null_policies(

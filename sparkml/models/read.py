@@ -13,7 +13,8 @@ from sparkml.models.first_opening import inspect_first
 from sparkml.models.identify import identify, module_of
 from sparkml.models.inspection import Question
 from sparkml.models.mlmodel import read_mlmodel
-from sparkml.models.null_policy import null_policies, plain_mapping
+from sparkml.models.null_policy import null_policies
+from sparkml.models.plain import plain_values
 from sparkml.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def read_spec(
             the model can give (`margin`, `leaf`, `contributions`). Empty: its usual ones.
         nulls: One policy, or one per input column (`"*"`: the others); `{"fill": value}` is one.
         params: What the model is scored with besides the data: an MLflow pyfunc model's own, or
-            `unknown_key` and `cache_mib` of a keyed one.
+            `unknown_key` and `cache_mib` of a keyed one. NumPy's values and dates become plain.
         model_config: What it is opened with: an MLflow pyfunc model's own, or `providers`,
             `shapes`, `device` and so on of the flavors that have such keys.
         trust: `always`, `promised` or `never`: whether formats that run code may be opened.
@@ -80,7 +81,8 @@ def read_spec(
         ModelUnreadable: the library cannot open the files, or did not survive it.
         SignatureUnknown: neither the model nor the caller tells the columns.
         SignatureError: the given columns are not the model's, or it has no such output.
-        ConfigError: a policy, a null policy, a param or a config key that does not exist.
+        ConfigError: a policy, a null policy, a param or a config key that does not exist, or a
+            param of another type than the model declares.
         ExtraMissing: the flavor's library is not installed.
     """
     found = fetch(uri, tracking_uri=tracking_uri, registry_uri=registry_uri)
@@ -94,8 +96,8 @@ def read_spec(
         flavor=flavor,
         signature=signature,
         outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs),
-        params=plain_mapping(params, "params"),
-        model_config=plain_mapping(model_config, "model_config"),
+        params=plain_values(params, where="params", dates=True),
+        model_config=plain_values(model_config, where="model_config", dates=False),
     )
     findings = inspect_first(question, found.folder)
     check_environment(environment, findings.differences, where=found.uri)
