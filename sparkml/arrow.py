@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -220,8 +222,11 @@ def bind(
     problems: list[str] = []
     fix = "rename the column in a step, or choose the right source"
     columns = Columns(schema.names, fold_case=fold_case)
+    exact = Columns(schema.names, fold_case=False)
+    alike = Counter(name.lower() for name in signature.names)
     for wanted in signature.inputs:
-        found = columns.of(wanted.name)
+        # Of two inputs that differ in case alone, none takes the other's column.
+        found = (columns if alike[wanted.name.lower()] == 1 else exact).of(wanted.name)
         if len(found) > 1:
             problems.append(_twice(wanted.name, found))
         elif not found:
@@ -269,7 +274,7 @@ class Columns:
 
 
 def _twice(name: str, found: list[str]) -> str:
-    told = " and ".join(f"'{column}'" for column in dict.fromkeys(found))
+    told = " or ".join(f"'{column}'" for column in dict.fromkeys(found))
     return f"column '{name}' occurs twice" if found[0] == name else f"'{name}' may be {told}"
 
 
@@ -284,13 +289,18 @@ def advice(name: str, given: pa.DataType, wanted: pa.DataType) -> str:
     return cast_advice(name, given, wanted)
 
 
+HINTED = 10
+"""So many missing columns are told with the nearest name that is there."""
+
+
 def _missing(missing: list[str], present: list[str]) -> str:
     if len(missing) == 1:
         return f"column '{missing[0]}' is missing ({did_you_mean(missing[0], present)})"
-    hints = [did_you_mean(name, present) for name in missing]
+    # Each hint costs a look at every column; a line has no room for thousands of them.
+    hints = [did_you_mean(name, present) for name in missing[:HINTED]]
     told = [
         f"'{n}' ({h})" if h.startswith("did") else f"'{n}'"
-        for n, h in zip(missing, hints, strict=True)
+        for n, h in zip_longest(missing, hints, fillvalue="")
     ]
     has = ", ".join(f"'{name}'" for name in present[:8]) + (", …" if len(present) > 8 else "")
     return f"{len(missing)} columns are missing: {', '.join(told)}; the table has {has}"
