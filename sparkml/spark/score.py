@@ -13,6 +13,7 @@ from sparkml.arrow import Binding, Columns, bind, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.scoring.scorer import ERROR_TYPE
+from sparkml.spark.inferred import advise_for
 from sparkml.spark.ml.score import scored_by_spark, with_scores
 from sparkml.spark.ship import ship
 from sparkml.spark.types import (
@@ -75,7 +76,9 @@ def score(
     fold = folds_case(df.sparkSession)
     others = df.columns if keep == "*" else [keep] if isinstance(keep, str) else keep
     kept = with_key(keys, others, fold_case=fold)
-    plan = ScorePlan(df.schema, specs, kept, where="DataFrame", fold_case=fold)
+    plan = ScorePlan(
+        df.schema, specs, kept, where="DataFrame", fold_case=fold, advise=advise_for(df)
+    )
     for spec in plan.in_python:
         ship(df.sparkSession, spec)
     return plan.apply(df, plan.task(batch_rows=batch_rows, tuned=tuned))
