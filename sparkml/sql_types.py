@@ -27,17 +27,19 @@ _NAMES = {
 }
 
 _TO: dict[str, frozenset[str]] = {
-    "number": frozenset({"number", "boolean", "string", "timestamp"}),
+    "number": frozenset({"number", "boolean", "string"}),
     "boolean": frozenset({"number", "string"}),
     "string": frozenset({"number", "boolean", "binary", "date", "timestamp", "timestamp_ntz"}),
     "binary": frozenset({"string"}),
     "date": frozenset({"string", "timestamp", "timestamp_ntz"}),
-    "timestamp": frozenset({"number", "boolean", "string", "date", "timestamp_ntz"}),
+    "timestamp": frozenset({"number", "string", "date", "timestamp_ntz"}),
     "timestamp_ntz": frozenset({"string", "date", "timestamp"}),
     "list": frozenset({"string"}),
     "struct": frozenset({"string"}),
 }
-"""What Spark casts to what, where ANSI SQL holds (Spark 4's default)."""
+"""What Spark casts to what, where ANSI SQL holds (Spark 4's default).
+
+(But a number to a time: whoever knows whether it counts seconds or milliseconds must say so.)"""
 
 _NEVER_FAILS = frozenset({"string", "binary", "boolean", "date", "timestamp", "timestamp_ntz"})
 """Targets that every value of a type other than text can be cast to."""
@@ -72,18 +74,15 @@ def cast_advice(name: str, given: pa.DataType, wanted: pa.DataType) -> str:
     if not _castable(given, wanted):
         if _family(given) == "string" and _family(wanted) in ("list", "struct"):
             return f"read it as JSON in a step: from_json({column}, '{_escaped(target)}')"
-        return f"choose another column, or make a {target} of it in a step"
+        return f"make it {target} in a step, or choose another column"
     if _family(given) == "string":
         said = f"cast it in a step, where a text that is no {target} becomes null"
         return f"{said}: TRY_CAST({column} AS {target})"
     if _family(wanted) == "number" and pa.types.is_floating(given):
         said = "cast it in a step, which cuts fractions off"
         return f"{said}, e.g. TRY_CAST({column} AS {target})"
-    safe = _family(wanted) in _NEVER_FAILS and (_family(given), _family(wanted)) != (
-        "number",
-        "timestamp",  # an infinity is no time
-    )
-    return f"cast it in a step, e.g. {'' if safe else 'TRY_'}CAST({column} AS {target})"
+    cast = "CAST" if _family(wanted) in _NEVER_FAILS else "TRY_CAST"
+    return f"cast it in a step, e.g. {cast}({column} AS {target})"
 
 
 def _castable(given: pa.DataType, wanted: pa.DataType) -> bool:

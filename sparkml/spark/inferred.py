@@ -1,8 +1,11 @@
-"""Where a text's zeros went: columns whose types Spark inferred from text, and what to do then."""
+"""Columns that Spark made of a text, which a cast does not bring back, and what to do then."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
+
+from pyspark.sql.types import StructType
 
 from sparkml.arrow import advice, kind
 from sparkml.config import CsvSource, SqlSource
@@ -23,43 +26,46 @@ LONGEST = 300
 def advise_for(df: DataFrame, source: Source | None = None) -> Advise:
     """What to do about a column of `df` that has the wrong type, `source` being where it is from.
 
-    Where a model takes a text and Spark inferred something else from one (`01234` became 1234), no
-    cast brings the text back: it must be read as one.
+    Where a model takes a text and Spark made something else of one (`01234` became 1234), no cast
+    brings the text back: it must be read as one. Advice for a second column holds for the first.
     """
+    texts: set[str] = set()
 
     def advise(name: str, given: pa.DataType, wanted: pa.DataType) -> str:
-        origin = _origin(df, name) if kind(wanted) == "string" and kind(given) != "string" else None
-        if origin == "folder":
+        lost = kind(wanted) == "string" and kind(given) != "string"
+        relation = _relation(df, name) if lost else None
+        if relation is None:
+            return advice(name, given, wanted)
+        if name in relation.partitionSchema().fieldNames():
             return (
                 f"Spark inferred the type of {sql_name(name)} from the folders' names: set "
                 f"{PARTITIONS} to false {'in spark.conf' if source else 'in the session'}"
             )
-        if origin == "csv":
-            return _declare(df, name, source)
-        return advice(name, given, wanted)
+        texts.add(name)
+        return _declare(relation, texts, source)
 
     return advise
 
 
-def _declare(df: DataFrame, name: str, source: Source | None) -> str:
-    why = f"Spark inferred the type of {sql_name(name)} from the file's text"
-    if isinstance(source, CsvSource):
-        types = (
-            f"{f.name if f.name.isidentifier() else sql_name(f.name)} "
-            f"{'STRING' if f.name == name else f.dataType.simpleString().upper()}"
-            for f in df.schema.fields
-        )
-        whole = ", ".join(types)
-        shown = f": {whole}" if len(whole) <= LONGEST else f" with {sql_name(name)} STRING"
-        return f"{why}: declare source.schema{shown}"
+def _declare(relation: Any, texts: set[str], source: Source | None) -> str:
+    whole = ", ".join(
+        f"{f.name if f.name.isidentifier() else sql_name(f.name)} "
+        f"{'STRING' if f.name in texts else f.dataType.simpleString().upper()}"
+        for f in StructType.fromJson(json.loads(relation.dataSchema().json())).fields
+    )
+    named = ", ".join(map(sql_name, sorted(texts)))
+    shown = f": {whole}" if len(whole) <= LONGEST else f" with {named} as STRING"
     views = source.views.items() if isinstance(source, SqlSource) else ()
     keys = [f"source.views.{n}.schema" for n, v in views if isinstance(v, CsvSource)]
-    place = " or ".join(keys) or "the reader's schema"
-    return f"{why}: declare {place} with {sql_name(name)} STRING"
+    place = " or ".join(keys) or ("source.schema" if source else "the reader's schema")
+    return f"the text of {named} is lost where a number is read from it: declare {place}{shown}"
 
 
-def _origin(df: DataFrame, name: str) -> str | None:
-    """`csv` or `folder` where a column comes as Spark inferred it from text; None where not."""
+def _relation(df: DataFrame, name: str) -> Any:
+    """The files that a column comes from as Spark made it of a text; None where it does not.
+
+    A text of a CSV file, or of a folder's name (`zip=01234`); not what a step has computed.
+    """
     if is_connect(df.sparkSession):
         return None
     plan: Any = df._jdf.queryExecution().analyzed()  # noqa: SLF001 - reached no other way
@@ -68,17 +74,16 @@ def _origin(df: DataFrame, name: str) -> str | None:
         if leaf.nodeName() != "LogicalRelation" or leaf.catalogTable().isDefined():
             continue
         relation = leaf.relation()
-        found = [a.name() for a in _items(leaf.output()) if _id(a) in wanted]
-        if not found or relation.getClass().getSimpleName() != "HadoopFsRelation":
+        if relation.getClass().getSimpleName() != "HadoopFsRelation":
             continue
+        # (Delta has an index of its own; its types are declared.)
         if relation.location().getClass().getSimpleName() != "InMemoryFileIndex":
-            continue  # Delta's, whose types are declared
-        if found[0] in relation.partitionSchema().fieldNames():
-            return "folder"
-        options = relation.options()
-        told = options.get("inferschema") if options.contains("inferschema") else None
-        if told is not None and str(told.get()).lower() == "true":
-            return "csv"
+            continue
+        found = {a.name() for a in _items(leaf.output()) if _id(a) in wanted}
+        folders = set(relation.partitionSchema().fieldNames())
+        is_csv = relation.fileFormat().getClass().getSimpleName() == "CSVFileFormat"
+        if found and (is_csv or found <= folders):
+            return relation
     return None
 
 
