@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from sparkml.arrow import Advise
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def score(
@@ -171,12 +174,11 @@ class ScorePlan:
     def select(self, df: DataFrame) -> DataFrame:
         """The columns of `df` that must travel, and the scores of the models that Spark scores.
 
-        Under names that need no quoting: `mapInArrow` looks each column up by its bare name, so one
-        with a dot or a backtick would not be found; the task knows what they are really called.
+        A name with a dot or a backtick becomes another one: `mapInArrow` looks each column up by
+        its bare name, so it would not be found; the task knows what the columns are really called.
+        The others keep theirs, which costs nothing: to rename a column is to copy it.
         """
-        needed = self.needed
-        inputs = [b.column for spec in self.in_spark for b in self.bindings[spec.name]]
-        names = {name: f"c{i}" for i, name in enumerate(dict.fromkeys([*needed, *inputs]))}
+        needed, inputs, names = self.needed, self._inputs, self._travelling
         places = {name: f"p{i}" for i, name in enumerate(self._names)}
         if self._by_place:
             df = df.toDF(*places.values())
@@ -185,9 +187,30 @@ class ScorePlan:
         )
         for i, spec in enumerate(self.in_spark):
             sources = {b.name: names[b.column] for b in self.bindings[spec.name]}
-            made = with_scores(made, spec, sources, into=f"s{i}")
+            made = with_scores(made, spec, sources, into=f"{self._scores}{i}")
         travels = set(needed)
         return made.drop(*[names[name] for name in inputs if name not in travels])
+
+    @property
+    def _inputs(self) -> list[str]:
+        """The columns that the models which Spark scores take."""
+        return [b.column for spec in self.in_spark for b in self.bindings[spec.name]]
+
+    @property
+    def _travelling(self) -> dict[str, str]:
+        """Column → its name on the way to the workers."""
+        names = list(dict.fromkeys([*self.needed, *self._inputs]))
+        fresh = _unlike(names, "c")
+        alike = len({name.lower() for name in names}) < len(names)
+        return {
+            name: f"{fresh}{i}" if alike or not _PLAIN.fullmatch(name) else name
+            for i, name in enumerate(names)
+        }
+
+    @property
+    def _scores(self) -> str:
+        """How the names of Spark's own scores begin on the way."""
+        return _unlike(self._travelling.values(), "s")
 
     def apply(self, df: DataFrame, task: ScoreTask) -> DataFrame:
         """`df` scored: by Spark alone where that is possible, else by the Arrow route."""
@@ -201,20 +224,28 @@ class ScorePlan:
 
     def _finished(self, made: DataFrame) -> DataFrame:
         """What the workers would return, where Spark has scored every model."""
-        fields = made.schema
+        names, tagged = self._travelling, {f.name for f in made.schema.fields if f.metadata}
         kept = [
-            column(f"c{i}").alias(new, metadata={})
-            if fields[i].metadata
-            else F.expr(f"c{i} AS {quoted(new)}")
-            for i, (_, new) in enumerate(self.keep)
+            column(names[name]).alias(new, metadata={})
+            if names[name] in tagged
+            else F.expr(f"{names[name]} AS {quoted(new)}")
+            for name, (_, new) in zip(self._kept, self.keep, strict=True)
         ]
-        structs = [column(f"s{i}") for i in range(len(self.specs))]
+        structs = [column(f"{self._scores}{i}") for i in range(len(self.specs))]
         scores = [
             struct.dropFields("error").cast(score_type(spec)).alias(spec.name)
             for struct, spec in zip(structs, self.specs, strict=True)
         ]
         error = F.coalesce(*[struct.getField("error") for struct in structs])
         return made.select(*kept, *scores, error.alias("error"))
+
+
+def _unlike(names: Iterable[str], start: str) -> str:
+    """`start`, made longer until none of `names` begins with it."""
+    folded = [name.lower() for name in names]
+    while any(name.startswith(start) for name in folded):
+        start += "_"
+    return start
 
 
 def score_type(spec: ModelSpec) -> StructType:

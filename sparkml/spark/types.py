@@ -35,7 +35,8 @@ def selected(df: DataFrame, columns: Iterable[tuple[str, str]]) -> DataFrame:
 
     As SQL text: thousands of `Column` objects would each cost several calls into the JVM.
     """
-    return df.selectExpr(*[f"{quoted(name)} AS {quoted(new)}" for name, new in columns])
+    texts = (quoted(n) if n == new else f"{quoted(n)} AS {quoted(new)}" for n, new in columns)
+    return df.selectExpr(*texts)
 
 
 def folds_case(spark: SparkSession) -> bool:
