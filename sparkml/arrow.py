@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +22,7 @@ import pyarrow.compute as pc
 
 from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import dense, is_list, is_vector, stacked
+from sparkml.sql_types import cast_advice
 from sparkml.zones import wall_clock, zone, zone_of
 
 if TYPE_CHECKING:
@@ -182,18 +186,34 @@ def cast_rule(source: pa.DataType, target: pa.DataType) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """How a column of the table meets one input of the model; `rule` says what the cast does."""
+    """How a column of the table meets one input of the model; `rule` says what the cast does.
+
+    `name` is the input, `column` the table's column: they differ at most in upper and lower case.
+    """
 
     name: str
+    column: str
     source: str
     target: str
     rule: str
 
 
-def bind(schema: pa.Schema, signature: Signature, *, where: str) -> tuple[Binding, ...]:
+Advise = Callable[[str, pa.DataType, pa.DataType], str]
+"""From a column of the wrong type, what it is and what the model takes, to what to do about it."""
+
+
+def bind(
+    schema: pa.Schema,
+    signature: Signature,
+    *,
+    where: str,
+    fold_case: bool = False,
+    advise: Advise | None = None,
+) -> tuple[Binding, ...]:
     """How the columns of `schema` meet the inputs of `signature`; order is irrelevant.
 
-    Extra columns are ignored; an absent column that is not required becomes null.
+    Extra columns are ignored; an absent column that is not required becomes null. With `fold_case`
+    a name is met by one that differs in upper and lower case alone, where none is exactly it.
 
     Raises:
         SignatureError: columns are missing or have a type that `CASTS` refuses; all at once.
@@ -202,24 +222,35 @@ def bind(schema: pa.Schema, signature: Signature, *, where: str) -> tuple[Bindin
     missing: list[str] = []
     problems: list[str] = []
     fix = "rename the column in a step, or choose the right source"
+    columns = Columns(schema.names, fold_case=fold_case)
+    exact = Columns(schema.names, fold_case=False)
+    alike = Counter(name.lower() for name in signature.names)
     for wanted in signature.inputs:
-        if schema.names.count(wanted.name) > 1:
-            problems.append(f"column '{wanted.name}' occurs twice")
-        elif wanted.name not in schema.names:
+        # Of two inputs that differ in case alone, none takes the other's column.
+        found = (columns if alike[wanted.name.lower()] == 1 else exact).of(wanted.name)
+        if len(found) > 1:
+            problems.append(_twice(wanted.name, found))
+        elif not found:
             if wanted.required:
                 missing.append(wanted.name)
         else:
-            given = schema.field(wanted.name).type
-            target = to_arrow_type(wanted.type)
+            (name,) = found
+            given, target = schema.field(name).type, to_arrow_type(wanted.type)
             rule = cast_rule(given, target)
             if rule is None:
-                problems.append(f"column '{wanted.name}' is {given}, the model takes {wanted.type}")
-                fix = _cast_fix(wanted, given)
+                problems.append(f"column '{name}' is {given}, the model takes {wanted.type}")
+                fix = (advise or advice)(name, given, target)
             else:
                 if zone_of(given) and not zone_of(target):
                     zone(zone_of(given))
                 bound.append(
-                    Binding(name=wanted.name, source=str(given), target=wanted.type, rule=rule)
+                    Binding(
+                        name=wanted.name,
+                        column=name,
+                        source=str(given),
+                        target=wanted.type,
+                        rule=rule,
+                    )
                 )
     if missing:
         problems.insert(0, _missing(missing, schema.names))
@@ -228,44 +259,110 @@ def bind(schema: pa.Schema, signature: Signature, *, where: str) -> tuple[Bindin
     return tuple(bound)
 
 
-def _cast_fix(wanted: Field, given: pa.DataType) -> str:
-    if pa.types.is_boolean(given) and wanted.type == "string":
+class Columns:
+    """The columns of a table by name; with `fold_case`, whatever their upper and lower case."""
+
+    def __init__(self, names: Iterable[str], *, fold_case: bool) -> None:
+        self._exact: dict[str, list[str]] = {}
+        self._folded: dict[str, list[str]] = {}
+        self._fold = fold_case
+        for name in names:
+            self._exact.setdefault(name, []).append(name)
+            self._folded.setdefault(name.lower(), []).append(name)
+
+    def of(self, name: str) -> list[str]:
+        """The columns that are meant by `name`: none, one, or several that it cannot tell apart."""
+        exact = self._exact.get(name, [])
+        return exact or (self._folded.get(name.lower(), []) if self._fold else [])
+
+
+def _twice(name: str, found: list[str]) -> str:
+    told = " or ".join(f"'{column}'" for column in dict.fromkeys(found))
+    return f"column '{name}' occurs twice" if found[0] == name else f"'{name}' may be {told}"
+
+
+def advice(name: str, given: pa.DataType, wanted: pa.DataType) -> str:
+    """What to do about a column of the wrong type."""
+    if pa.types.is_boolean(given) and kind(wanted) == "string":
         # CAST gives `true`; pandas and CatBoost, for two, spell it otherwise.
         return (
-            f"make `{wanted.name}` the text that the model was trained on in a step, or declare "
+            f"make `{name}` the text that the model was trained on in a step, or declare "
             "the input as bool"
         )
-    return f"cast it in a step, e.g. CAST(`{wanted.name}` AS {wanted.type})"
+    return cast_advice(name, given, wanted)
+
+
+HINTED = 10
+"""So many missing columns are told with the nearest name that is there."""
 
 
 def _missing(missing: list[str], present: list[str]) -> str:
     if len(missing) == 1:
         return f"column '{missing[0]}' is missing ({did_you_mean(missing[0], present)})"
-    hints = [did_you_mean(name, present) for name in missing]
+    # Each hint costs a look at every column; a line has no room for thousands of them.
+    hints = [did_you_mean(name, present) for name in missing[:HINTED]]
     told = [
         f"'{n}' ({h})" if h.startswith("did") else f"'{n}'"
-        for n, h in zip(missing, hints, strict=True)
+        for n, h in zip_longest(missing, hints, fillvalue="")
     ]
     has = ", ".join(f"'{name}'" for name in present[:8]) + (", …" if len(present) > 8 else "")
     return f"{len(missing)} columns are missing: {', '.join(told)}; the table has {has}"
 
 
+class Selection:
+    """The model's inputs out of batches: by name, in the model's order, cast by `CASTS`.
+
+    What follows from a batch's schema alone is decided once, and again only where it changes: a
+    batch of thousands of columns then costs what its columns cost.
+
+    Raises:
+        SignatureError: as `bind` does, when it is called.
+    """
+
+    def __init__(self, signature: Signature, *, where: str) -> None:
+        self.schema = input_schema(signature)
+        self._signature, self._where = signature, where
+        self._seen: pa.Schema | None = None
+        self._places: list[tuple[int, pa.DataType | None]] = []
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The inputs of `batch`, a column that is absent and not required as nulls."""
+        if batch.schema.equals(self.schema):
+            return batch
+        if self._seen is None or not batch.schema.equals(self._seen):
+            self._places = self._decided(batch.schema)
+            self._seen = batch.schema
+        given = batch.columns
+        columns = [
+            pa.nulls(batch.num_rows, dtype)
+            if place < 0
+            else given[place]
+            if dtype is None
+            else cast(given[place], dtype)
+            for place, dtype in self._places
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _decided(self, schema: pa.Schema) -> list[tuple[int, pa.DataType | None]]:
+        """For each input the place of its column, and the type to cast it to, if any."""
+        bind(schema, self._signature, where=self._where)
+        place_of = {name: place for place, name in enumerate(schema.names)}
+        types = schema.types
+        places = []
+        for name, dtype in zip(self.schema.names, self.schema.types, strict=True):
+            place = place_of.get(name, -1)
+            same = place >= 0 and types[place] == dtype
+            places.append((place, None if same else dtype))
+        return places
+
+
 def select(batch: pa.RecordBatch, signature: Signature, *, where: str) -> pa.RecordBatch:
-    """The model's inputs out of `batch`: by name, in the model's order, cast by `CASTS`.
+    """The model's inputs out of one batch; for many of them see `Selection`.
 
     Raises:
         SignatureError: as `bind` does.
     """
-    schema = input_schema(signature)
-    if batch.schema.equals(schema):
-        return batch
-    bind(batch.schema, signature, where=where)
-    columns = []
-    for wanted, given in zip(signature.inputs, schema, strict=True):
-        index = batch.schema.get_field_index(wanted.name)
-        column = pa.nulls(batch.num_rows, given.type) if index < 0 else batch.column(index)
-        columns.append(cast(column, given.type))
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return Selection(signature, where=where)(batch)
 
 
 def cast(column: pa.Array, target: pa.DataType) -> pa.Array:

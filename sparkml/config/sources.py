@@ -50,11 +50,13 @@ class CsvSource(_Rows):
     path: Address
     """A folder or a file, local or on a store that Spark reads."""
     options: Options = Field(default_factory=dict)
-    """Any of Spark's CSV reader options, such as `sep`."""
+    """Any of Spark's CSV reader options, such as `sep`; [csv.md](csv.md) tells what they are
+    otherwise."""
     header: bool = True
     """Whether the first line of each file holds the columns' names."""
     schema_: Text | None = Field(default=None, alias="schema")
-    """The columns as DDL (`age INT, job STRING`); inferred from the data when null."""
+    """The columns as DDL (`age INT, zip STRING`); inferred from the data when null, which makes
+    numbers of codes with zeros."""
 
 
 class TableSource(_Rows):

@@ -16,7 +16,7 @@ from sparkml.lists import is_list, list_parents
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from sparkml.spec import ModelSpec
+    from sparkml.spec import ModelSpec, NullPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,18 @@ class Decided:
     reasons: dict[int, str] = field(default_factory=dict)
 
 
-def apply_null_policy(batch: pa.RecordBatch, spec: ModelSpec) -> Decided:
-    """The rows of `batch` sorted by the policy of `spec`; costs a look at each column.
+Watched = tuple[tuple[int, str, "NullPolicy"], ...]
+"""Place, name and policy of each input whose nulls the model does not see for itself."""
+
+
+def watched(spec: ModelSpec) -> Watched:
+    """The inputs that `apply_null_policy` must look at; follows from the spec alone."""
+    policies = ((name, spec.null_policy(name)) for name in spec.signature.names)
+    return tuple((i, n, p) for i, (n, p) in enumerate(policies) if p.kind != "model")
+
+
+def apply_null_policy(batch: pa.RecordBatch, inputs: Watched, *, where: str) -> Decided:
+    """The rows of `batch` sorted by the policies of `inputs`; costs a look at each of them.
 
     Raises:
         NullInputError: a null where the policy says `fail`.
@@ -41,9 +51,9 @@ def apply_null_policy(batch: pa.RecordBatch, spec: ModelSpec) -> Decided:
     columns = batch.columns
     skip: npt.NDArray[np.bool_] | None = None
     reasons: dict[int, str] = {}
-    for index, (name, column) in enumerate(zip(batch.schema.names, columns, strict=True)):
-        policy = spec.null_policy(name)
-        if policy.kind == "model" or (missing := missing_values(column)) is None:
+    for index, name, policy in inputs:
+        column = columns[index]
+        if (missing := missing_values(column)) is None:
             continue
         if policy.kind == "fill":
             value = pa.scalar(policy.value, column.type)
@@ -53,7 +63,7 @@ def apply_null_policy(batch: pa.RecordBatch, spec: ModelSpec) -> Decided:
         if policy.kind == "fail":
             raise NullInputError(
                 f"{len(rows)} rows have no value in '{name}'",
-                where=spec.uri,
+                where=where,
                 fix="declare another null policy: quarantine, propagate, model or fill",
             )
         skip = missing if skip is None else skip | missing

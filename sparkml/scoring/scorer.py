@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.arrow import input_schema, select, to_arrow_type
+from sparkml.arrow import Selection, input_schema, to_arrow_type
 from sparkml.errors import ContractViolation
 from sparkml.lists import is_list, list_parents
 from sparkml.models.base import Refusing
 from sparkml.models.frames import groups, is_moment
 from sparkml.scoring.isolate import isolate
-from sparkml.scoring.nulls import apply_null_policy
+from sparkml.scoring.nulls import apply_null_policy, watched
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -56,6 +56,8 @@ class Scorer:
     def __init__(self, spec: ModelSpec, predictor: Predictor) -> None:
         self.spec = spec
         self._predictor = predictor
+        self._select = Selection(spec.signature, where=spec.uri)
+        self._watched = watched(spec)
         inputs = enumerate(input_schema(spec.signature).types)
         self._moments = [place for place, dtype in inputs if is_moment(dtype)]
         self._types = [to_arrow_type(f.type) for f in spec.signature.outputs]
@@ -67,10 +69,10 @@ class Scorer:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The scores of `batch`."""
-        inputs = select(batch, self.spec.signature, where=self.spec.uri)
+        inputs = self._select(batch)
         if not inputs.num_rows:
             return pa.RecordBatch.from_pylist([], schema=self.output_schema)
-        decided = apply_null_policy(inputs, self.spec)
+        decided = apply_null_policy(inputs, self._watched, where=self.spec.uri)
         errors: Errors = {
             row: ("NULL_INPUT", f"'{column}' is null or NaN", column)
             for row, column in decided.reasons.items()

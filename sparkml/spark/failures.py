@@ -11,6 +11,7 @@ from pyspark.errors import PySparkException, PythonException
 
 from sparkml import errors
 from sparkml.errors import JobFailed, SourceError, SparkMLError
+from sparkml.spark.source_errors import source_fix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,12 @@ def brief(error: BaseException) -> str:
     return " ".join(said.split())
 
 
+def source_error(error: BaseException, *, where: str) -> SourceError:
+    """Spark's failure to read a source as one of our errors, with what helps against it."""
+    said = brief(error)
+    return SourceError(said, where=where, fix=source_fix(error, f"{error} {said}"))
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Turn the failure of a Spark job inside the block into one of our errors."""
@@ -74,8 +81,7 @@ def explained() -> Iterator[None]:
         if "Traceback (most recent call last)" in text or f"\n{errors.__name__}." in text:
             raise from_worker(text) from error
         if any(mark in text for mark in UNREADABLE):
-            fix = "mend the file, or leave it out"
-            raise SourceError(brief(error), where="source", fix=fix) from error
+            raise source_error(error, where="source") from error
         raise JobFailed(brief(error), where="Spark job", fix="look into Spark's log") from error
 
 

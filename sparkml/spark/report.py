@@ -130,7 +130,13 @@ def output_rows(schema: StructType) -> list[dict[str, str]]:
 def input_rows(model: str, bound: Iterable[Binding]) -> list[dict[str, str]]:
     """The columns that a model takes, as a plan names them."""
     return [
-        {"model": model, "column": b.name, "is": b.source, "becomes": b.target, "cast": b.rule}
+        {
+            "model": model,
+            "column": b.column if b.column == b.name else f"{b.column} as {b.name}",
+            "is": b.source,
+            "becomes": b.target,
+            "cast": b.rule,
+        }
         for b in bound
     ]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from sparkml.errors import ConfigError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.spark.failures import explained
+from sparkml.spark.inferred import advise_for
 from sparkml.spark.jvm_files import fetched
 from sparkml.spark.progress import watched
 from sparkml.spark.provenance import COLUMN, Provenance
@@ -29,16 +30,17 @@ from sparkml.spark.report import (
     recorded,
     stored_sample,
 )
-from sparkml.spark.score import ScorePlan
+from sparkml.spark.score import ScorePlan, with_key
 from sparkml.spark.session import job_session
 from sparkml.spark.ship import ship
 from sparkml.spark.sinks import open_sink
 from sparkml.spark.sources import apply_steps, describe, read_source
+from sparkml.spark.types import folds_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
     from sparkml.config import JobConfig, Loaded
     from sparkml.spark.progress import Reporter
@@ -63,7 +65,7 @@ def _run(config: JobConfig, report: Reporter) -> Outcome:
     report.stage("starting Spark")
     with job_session(config.spark, config.workers) as spark:
         report.stage(f"reading {describe(config.source)}")
-        df = apply_steps(read_source(spark, config.source), config.steps)
+        df = _rows(spark, specs, config)
         plan = _plan(df, specs, config)
         provenance = Provenance.of(plan.specs, uuid.uuid4().hex)
         sink = open_sink(spark, config.sink, plan.schema, provenance)
@@ -105,7 +107,7 @@ def plan(loaded: Loaded) -> Plan:
     config = loaded.config
     specs = resolve(config)
     with job_session(config.spark, config.workers) as spark:
-        df = apply_steps(read_source(spark, config.source), config.steps)
+        df = _rows(spark, specs, config)
         scoring = _plan(df, specs, config)
         provenance = Provenance.of(scoring.specs, "(a new one each run)")
         sink = open_sink(spark, config.sink, scoring.schema, provenance)
@@ -154,9 +156,18 @@ def _specs(config: JobConfig, folder: Path) -> Iterator[ModelSpec]:
         )
 
 
+def _rows(spark: SparkSession, specs: tuple[ModelSpec, ...], config: JobConfig) -> DataFrame:
+    """The source's rows after the steps."""
+    asked = None
+    if config.keep != "*" and not config.steps:
+        asked = [*config.key, *config.keep, *(n for s in specs for n in s.signature.names)]
+    return apply_steps(read_source(spark, config.source, asked=asked), config.steps)
+
+
 def _plan(df: DataFrame, specs: tuple[ModelSpec, ...], config: JobConfig) -> ScorePlan:
     kept = df.columns if config.keep == "*" else config.keep
-    columns = list(dict.fromkeys([*config.key, *kept]))
+    fold = folds_case(df.sparkSession)
+    columns = with_key(config.key, kept, fold_case=fold)
     for name in config.rename:
         if name not in columns and name not in config.models:
             known = [*columns, *config.models]
@@ -165,4 +176,5 @@ def _plan(df: DataFrame, specs: tuple[ModelSpec, ...], config: JobConfig) -> Sco
             )
     renamed = tuple(replace(s, name=config.rename.get(s.name, s.name)) for s in specs)
     keep = {name: config.rename.get(name) for name in columns}
-    return ScorePlan(df, renamed, keep, where=describe(config.source))
+    advise = advise_for(df, config.source)
+    return ScorePlan(df, renamed, keep, where=describe(config.source), advise=advise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,22 @@ import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
-from sparkml.arrow import Binding, bind, to_arrow_type
+from sparkml.arrow import Binding, Columns, bind, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.scoring.scorer import ERROR_TYPE
+from sparkml.spark.inferred import advise_for
 from sparkml.spark.ml.score import scored_by_spark, with_scores
 from sparkml.spark.ship import ship
-from sparkml.spark.types import arrow_schema, column, plain, spark_type
+from sparkml.spark.types import (
+    arrow_schema,
+    column,
+    folds_case,
+    plain,
+    quoted,
+    selected,
+    spark_type,
+)
 from sparkml.spark.worker import ScoreTask, score_batches
 from sparkml.spec import ModelSpec
 
@@ -23,6 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pyspark.sql import DataFrame
+
+    from sparkml.arrow import Advise
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def score(
@@ -40,8 +54,8 @@ def score(
     that by its own `transform`, and where all of them are, no row goes to Python.
 
     Args:
-        df: any DataFrame, classic or Connect. Columns are met by name; extra ones cost nothing
-            unless they are kept.
+        df: any DataFrame, classic or Connect. Columns are met by name, in upper or lower case where
+            `spark.sql.caseSensitive` is false; extra ones cost nothing unless they are kept.
         *models: specs from `read_spec`, or addresses for it; each names its output column.
         key: columns that identify a row; they come first in the result.
         keep: further columns to keep, or `"*"` for all.
@@ -63,8 +77,8 @@ def score(
     specs = tuple(m if isinstance(m, ModelSpec) else read_spec(m) for m in models)
     keys = [key] if isinstance(key, str) else list(key)
     others = df.columns if keep == "*" else [keep] if isinstance(keep, str) else keep
-    kept = [*keys, *others]
-    plan = ScorePlan(df, specs, dict.fromkeys(kept), where="DataFrame")
+    kept = with_key(keys, others, fold_case=folds_case(df.sparkSession))
+    plan = ScorePlan(df, specs, kept, where="DataFrame", advise=advise_for(df))
     for spec in plan.in_python:
         ship(df.sparkSession, spec)
     return plan.apply(df, plan.task(batch_rows=batch_rows, tuned=tuned))
@@ -74,6 +88,8 @@ class ScorePlan:
     """What scoring a DataFrame will do, decided on the driver from its columns' types alone.
 
     `keep` holds the columns that pass through, each with its name in the output (None: its own).
+    Names are met as the session meets them; `advise` says what to do about a column of the wrong
+    type.
     """
 
     def __init__(
@@ -83,26 +99,40 @@ class ScorePlan:
         keep: Mapping[str, str | None] | Iterable[str],
         *,
         where: str,
+        advise: Advise | None = None,
     ) -> None:
         renames = dict(keep) if isinstance(keep, Mapping) else dict.fromkeys(keep)
-        schema, zone = df.schema, df.sparkSession.conf.get("spark.sql.session.timeZone") or "UTC"
+        schema, fold_case = df.schema, folds_case(df.sparkSession)
+        zone = df.sparkSession.conf.get("spark.sql.session.timeZone") or "UTC"
         self.specs = specs
         self.keep = tuple((name, new or name) for name, new in renames.items())
-        kept = [_field(schema, name, where) for name, _ in self.keep]
+        check_names(renames, schema.names, where=where, fold_case=fold_case)
+        kept = _fields(schema, renames, where, fold_case=fold_case)
         arrow_schema(StructType(kept), where=where)
         inputs = [name for s in specs for name in s.signature.names]
-        check_names([*renames, *inputs], schema.names, where=where)
+        check_names(inputs, schema.names, where=where, fold_case=False)
+        self._kept = tuple(field.name for field in kept)
         self.bindings: dict[str, tuple[Binding, ...]] = {
-            s.name: bind(_inputs(schema, s, zone, where), s.signature, where=f"{where} for {s.uri}")
+            s.name: bind(
+                _inputs(schema, s, zone, where),
+                s.signature,
+                where=f"{where} for {s.uri}",
+                fold_case=fold_case,
+                advise=advise,
+            )
             for s in specs
         }
+        # Where the case of the letters alone tells columns apart, Spark takes them by their place.
+        bound = [b.column for bindings in self.bindings.values() for b in bindings]
+        self._by_place = bool(fold_case and _alike(bound, schema.names))
+        self._names = schema.names
         passed = [
             StructField(new, plain(field.dataType), field.nullable)
             for field, (_, new) in zip(kept, self.keep, strict=True)
         ]
         scores = [StructField(s.name, score_type(s), True) for s in specs]
         self.schema = StructType([*passed, *scores, StructField("error", spark_type(ERROR_TYPE))])
-        check_names(self.schema.names, self.schema.names, where="output")
+        check_names(self.schema.names, self.schema.names, where="output", fold_case=fold_case)
 
     @property
     def in_spark(self) -> tuple[ModelSpec, ...]:
@@ -117,35 +147,68 @@ class ScorePlan:
     @property
     def needed(self) -> list[str]:
         """The columns that must travel to the workers."""
-        inputs = [b.name for spec in self.in_python for b in self.bindings[spec.name]]
-        return list(dict.fromkeys([*(name for name, _ in self.keep), *inputs]))
+        inputs = [b.column for spec in self.in_python for b in self.bindings[spec.name]]
+        return list(dict.fromkeys([*self._kept, *inputs]))
 
     def task(self, *, batch_rows: int | None, tuned: bool) -> ScoreTask:
         """What the workers are told."""
         if batch_rows is not None and batch_rows < 1:
             raise ConfigError(f"batch_rows is {batch_rows}", where="batch_rows", fix="at least 1")
+        keep = zip(self._kept, (new for _, new in self.keep), strict=True)
+        renamed = {
+            spec.name: {b.column: b.name for b in self.bindings[spec.name] if b.column != b.name}
+            for spec in self.in_python
+        }
         return ScoreTask(
             models=self.specs,
             columns=tuple(self.needed),
-            keep=self.keep,
+            keep=tuple(keep),
             batch_rows=batch_rows,
             tuned=tuned,
             made=tuple(spec.name for spec in self.in_spark),
+            renamed={name: names for name, names in renamed.items() if names},
         )
 
     def select(self, df: DataFrame) -> DataFrame:
         """The columns of `df` that must travel, and the scores of the models that Spark scores.
 
-        Under names that need no quoting: `mapInArrow` looks each column up by its bare name, so one
-        with a dot or a backtick would not be found; the task knows what they are really called.
+        A name with a dot or a backtick becomes another one: `mapInArrow` looks each column up by
+        its bare name, so it would not be found; the task knows what the columns are really called.
+        The others keep theirs, which costs nothing: to rename a column is to copy it.
         """
-        inputs = [b.name for spec in self.in_spark for b in self.bindings[spec.name]]
-        names = {name: f"c{i}" for i, name in enumerate(dict.fromkeys([*self.needed, *inputs]))}
-        made = df.select(*[column(name).alias(new) for name, new in names.items()])
+        needed, inputs, names = self.needed, self._inputs, self._travelling
+        places = {name: f"p{i}" for i, name in enumerate(self._names)}
+        if self._by_place:
+            df = df.toDF(*places.values())
+        made = selected(
+            df, ((places[name] if self._by_place else name, new) for name, new in names.items())
+        )
         for i, spec in enumerate(self.in_spark):
-            sources = {b.name: names[b.name] for b in self.bindings[spec.name]}
-            made = with_scores(made, spec, sources, into=f"s{i}")
-        return made.drop(*[names[name] for name in inputs if name not in self.needed])
+            sources = {b.name: names[b.column] for b in self.bindings[spec.name]}
+            made = with_scores(made, spec, sources, into=f"{self._scores}{i}")
+        travels = set(needed)
+        return made.drop(*[names[name] for name in inputs if name not in travels])
+
+    @property
+    def _inputs(self) -> list[str]:
+        """The columns that the models which Spark scores take."""
+        return [b.column for spec in self.in_spark for b in self.bindings[spec.name]]
+
+    @property
+    def _travelling(self) -> dict[str, str]:
+        """Column → its name on the way to the workers."""
+        names = list(dict.fromkeys([*self.needed, *self._inputs]))
+        fresh = _unlike(names, "c")
+        alike = len({name.lower() for name in names}) < len(names)
+        return {
+            name: f"{fresh}{i}" if alike or not _PLAIN.fullmatch(name) else name
+            for i, name in enumerate(names)
+        }
+
+    @property
+    def _scores(self) -> str:
+        """How the names of Spark's own scores begin on the way."""
+        return _unlike(self._travelling.values(), "s")
 
     def apply(self, df: DataFrame, task: ScoreTask) -> DataFrame:
         """`df` scored: by Spark alone where that is possible, else by the Arrow route."""
@@ -159,14 +222,28 @@ class ScorePlan:
 
     def _finished(self, made: DataFrame) -> DataFrame:
         """What the workers would return, where Spark has scored every model."""
-        kept = [column(f"c{i}").alias(new, metadata={}) for i, (_, new) in enumerate(self.keep)]
-        structs = [column(f"s{i}") for i in range(len(self.specs))]
+        names, tagged = self._travelling, {f.name for f in made.schema.fields if f.metadata}
+        kept = [
+            column(names[name]).alias(new, metadata={})
+            if names[name] in tagged
+            else F.expr(f"{names[name]} AS {quoted(new)}")
+            for name, (_, new) in zip(self._kept, self.keep, strict=True)
+        ]
+        structs = [column(f"{self._scores}{i}") for i in range(len(self.specs))]
         scores = [
             struct.dropFields("error").cast(score_type(spec)).alias(spec.name)
             for struct, spec in zip(structs, self.specs, strict=True)
         ]
         error = F.coalesce(*[struct.getField("error") for struct in structs])
         return made.select(*kept, *scores, error.alias("error"))
+
+
+def _unlike(names: Iterable[str], start: str) -> str:
+    """`start`, made longer until none of `names` begins with it."""
+    folded = [name.lower() for name in names]
+    while any(name.startswith(start) for name in folded):
+        start += "_"
+    return start
 
 
 def score_type(spec: ModelSpec) -> StructType:
@@ -176,38 +253,63 @@ def score_type(spec: ModelSpec) -> StructType:
     )
 
 
+def with_key(keys: Sequence[str], others: Iterable[str], *, fold_case: bool) -> list[str]:
+    """The columns of the key, then the others that are not of it."""
+    folded = {key.lower() if fold_case else key for key in keys}
+    rest = (name for name in others if (name.lower() if fold_case else name) not in folded)
+    return list(dict.fromkeys([*keys, *rest]))
+
+
 def _inputs(schema: StructType, spec: ModelSpec, zone: str, where: str) -> pa.Schema:
-    wanted = set(spec.signature.names)
-    present = [f for f in schema.fields if f.name in wanted]
-    others = [f for f in schema.fields if f.name not in wanted]
+    wanted = {name.lower() for name in spec.signature.names}
+    present = [f for f in schema.fields if f.name.lower() in wanted]
     inputs = arrow_schema(StructType(present), where=where, zone=zone)
-    if len(present) == len(wanted):
-        return inputs
     # The other columns matter only as the nearest match of what is missing.
-    return pa.schema([*inputs, *(pa.field(f.name, pa.null()) for f in others)])
+    others = [pa.field(f.name, pa.null()) for f in schema.fields if f.name.lower() not in wanted]
+    return pa.schema([*inputs, *others])
 
 
-def _field(schema: StructType, name: str, where: str) -> StructField:
-    if name not in schema.names:
-        raise SignatureError(
-            f"column '{name}' of key or keep is missing",
-            where=where,
-            fix=did_you_mean(name, schema.names),
-        )
-    return schema[name]
+def _fields(
+    schema: StructType, names: Iterable[str], where: str, *, fold_case: bool
+) -> list[StructField]:
+    """The fields that key and keep name."""
+    columns = Columns(schema.names, fold_case=fold_case)
+    field_of = {field.name: field for field in schema.fields}
+    fields = []
+    for name in names:
+        if not (found := columns.of(name)):
+            raise SignatureError(
+                f"column '{name}' of key or keep is missing",
+                where=where,
+                fix=did_you_mean(name, schema.names),
+            )
+        fields.append(field_of[found[0]])
+    return fields
 
 
-def check_names(names: Iterable[str], columns: Sequence[str], *, where: str) -> None:
+def check_names(
+    names: Iterable[str], columns: Sequence[str], *, where: str, fold_case: bool = True
+) -> None:
     """Refuse `names` of which `columns` has several: Spark tells no upper case from lower.
+
+    (But for a session that was told to, and then without `fold_case`.)
 
     Raises:
         SignatureError: two columns share a name that is needed.
     """
-    folded = [name.lower() for name in columns]
-    twice = sorted({n for n in names if folded.count(n.lower()) > 1})
+    twice = _alike(names, columns, fold_case=fold_case)
     if twice:
         raise SignatureError(
             f"columns occur twice: {', '.join(map(repr, twice))} (case does not tell them apart)",
             where=where,
             fix="rename one of them; a model's scores take the name given by its spec",
         )
+
+
+def _alike(names: Iterable[str], columns: Sequence[str], *, fold_case: bool = True) -> list[str]:
+    """The columns that one of `names` may mean, for those that may mean several."""
+    columns_of: dict[str, list[str]] = {}
+    for name in columns:
+        columns_of.setdefault(name.lower() if fold_case else name, []).append(name)
+    found = (columns_of.get(name.lower() if fold_case else name, []) for name in names)
+    return sorted({name for several in found if len(several) > 1 for name in several})

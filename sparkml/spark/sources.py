@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
+from sparkml.arrow import Columns
 from sparkml.config import (
     CsvSource,
     DeltaSource,
@@ -14,28 +15,36 @@ from sparkml.config import (
     SqlSource,
     TableSource,
 )
-from sparkml.errors import ConfigError, InputError, SourceError, did_you_mean
+from sparkml.errors import ConfigError, InputError, did_you_mean
 from sparkml.features.encoders import Encoding
 from sparkml.redaction import masked
 from sparkml.spark.encodings import register_encoding
-from sparkml.spark.failures import FROM_SPARK, brief
+from sparkml.spark.failures import FROM_SPARK, brief, source_error
 from sparkml.spark.feature_options import check_options
 from sparkml.spark.features import register_named
+from sparkml.spark.parquet_types import read_parquet
 from sparkml.spark.session import require_delta
-from sparkml.spark.types import column
+from sparkml.spark.types import folds_case, selected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from sparkml.config import Source, Step
 
 
-def read_source(spark: SparkSession, source: Source, *, key: str = "source") -> DataFrame:
+def read_source(
+    spark: SparkSession,
+    source: Source,
+    *,
+    key: str = "source",
+    asked: Collection[str] | None = None,
+) -> DataFrame:
     """The rows of a source, filtered and with its columns chosen; nothing is read yet.
 
-    (But for the schema: a CSV file without a declared one is read through to infer it.)
+    (But for the schema: a CSV file without a declared one is read through to infer it.) `asked`
+    names the columns that matter, where it is known; others that Spark cannot read do no harm.
 
     Raises:
         SourceError: it does not exist or cannot be read.
@@ -43,20 +52,23 @@ def read_source(spark: SparkSession, source: Source, *, key: str = "source") -> 
     """
     register_named(spark, [source.where or "", getattr(source, "query", "")])
     try:
-        df = READERS[type(source)](spark, source)
+        if isinstance(source, ParquetSource):
+            asked = source.columns or (None if source.where else asked)
+            df = read_parquet(spark, source.path, dict(source.options), asked=asked)
+        else:
+            df = READERS[type(source)](spark, source)
     except FROM_SPARK as error:
-        raise SourceError(
-            brief(error), where=f"{key}.{_place(source)}", fix="name a source that exists"
-        ) from error
+        raise source_error(error, where=f"{key}.{_place(source)}") from error
     if source.where is not None:
         check_options(spark, source.where, where=f"{key}.where")
         df = _checked(df.filter, source.where, where=f"{key}.where")
     if source.columns is not None:
+        columns = Columns(df.columns, fold_case=folds_case(spark))
         for name in source.columns:
-            if name not in df.columns:
+            if not columns.of(name):
                 fix = did_you_mean(name, df.columns)
                 raise ConfigError(f"no column '{name}'", where=f"{key}.columns", fix=fix)
-        df = df.select(*[column(name) for name in source.columns])
+        df = selected(df, zip(source.columns, source.columns, strict=True))
     return df
 
 
@@ -116,21 +128,31 @@ def _delta(spark: SparkSession, source: DeltaSource) -> DataFrame:
     return reader.load(source.path)
 
 
-def _parquet(spark: SparkSession, source: ParquetSource) -> DataFrame:
-    return spark.read.options(**source.options).parquet(source.path)
-
-
 def _csv(spark: SparkSession, source: CsvSource) -> DataFrame:
-    # A line that does not fit its schema is an error unless the options say otherwise: Spark's own
-    # default turns what it cannot read into nulls, silently.
-    # And a header must agree with a declared schema, which Spark would otherwise apply by position.
-    options = {"mode": "FAILFAST", "header": str(source.header).lower(), **source.options}
-    if source.header:
-        options.setdefault("enforceSchema", "false")
-    reader = spark.read.options(**options)
+    reader = spark.read.options(**csv_options(source.options, header=source.header))
     if source.schema_ is not None:
         return reader.schema(source.schema_).csv(source.path)
     return reader.option("inferSchema", "true").csv(source.path)
+
+
+def csv_options(given: Mapping[str, str], *, header: bool) -> dict[str, str]:
+    """Spark's options for CSV files as other tools write them; `given` wins. See docs/csv.md.
+
+    A quote inside quotes is doubled (RFC 4180), where Spark would have a backslash before it, and
+    a line may break there. A line that does not fit its schema is an error, where Spark would make
+    nulls of what it cannot read; and a header must agree with a declared schema, which Spark would
+    apply by position.
+    """
+    known = {name.lower(): value for name, value in given.items()}
+    ours = {
+        "mode": "FAILFAST",
+        "header": str(header).lower(),
+        "escape": known.get("quote") or '"',
+        "multiLine": "true",
+    }
+    if header:
+        ours["enforceSchema"] = "false"
+    return {name: v for name, v in ours.items() if name.lower() not in known} | dict(given)
 
 
 def _table(spark: SparkSession, source: TableSource) -> DataFrame:
@@ -147,7 +169,6 @@ def _sql(spark: SparkSession, source: SqlSource) -> DataFrame:
 
 READERS: dict[type, Callable[[SparkSession, Any], DataFrame]] = {
     DeltaSource: _delta,
-    ParquetSource: _parquet,
     CsvSource: _csv,
     TableSource: _table,
     SqlSource: _sql,

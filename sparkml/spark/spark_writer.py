@@ -28,6 +28,7 @@ from sparkml.spark.delta.plan import plan_table
 from sparkml.spark.delta.root import check_permission
 from sparkml.spark.failures import FROM_SPARK, brief
 from sparkml.spark.session import require_delta
+from sparkml.spark.sources import csv_options
 from sparkml.spark.types import column, quoted
 from sparkml.spark.written import absolute, app_id
 
@@ -160,8 +161,9 @@ class SparkWriter:
     def _options(self) -> dict[str, str]:
         if isinstance(self._sink, DeltaSink):
             return {}
-        header = {"header": "true"} if isinstance(self._sink, CsvSink) else {}
-        return {**header, **self._sink.options}
+        if isinstance(self._sink, CsvSink):
+            return csv_options(self._sink.options, header=True)
+        return dict(self._sink.options)
 
     def _check_table(self, sink: TableSink, schema: StructType) -> str | None:
         """The provider of the table, None where it does not exist yet."""

@@ -12,22 +12,38 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructT
 
 from sparkml.errors import SignatureError
 from sparkml.spark._versions import timezone_option
+from sparkml.sql_types import sql_name
 from sparkml.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pyspark.sql import Column
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 
 def quoted(name: str) -> str:
     """A column's name for SQL text and `F.col`, whatever characters it has."""
-    return "`" + name.replace("`", "``") + "`"
+    return sql_name(name)
 
 
 def column(name: str) -> Column:
     """The top-level column of exactly this name; dots and backticks in it mean nothing."""
     return F.col(quoted(name))
+
+
+def selected(df: DataFrame, columns: Iterable[tuple[str, str]]) -> DataFrame:
+    """The top-level columns of exactly these names, each under its new one.
+
+    As SQL text: thousands of `Column` objects would each cost several calls into the JVM.
+    """
+    texts = (quoted(n) if n == new else f"{quoted(n)} AS {quoted(new)}" for n, new in columns)
+    return df.selectExpr(*texts)
+
+
+def folds_case(spark: SparkSession) -> bool:
+    """Whether the session tells no upper case from lower in columns' names, Spark's default."""
+    said: str = spark.conf.get("spark.sql.caseSensitive", "false") or "false"
+    return said.lower() != "true"
 
 
 def plain(dtype: DataType) -> DataType:

@@ -9,7 +9,7 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
-from sparkml.arrow import input_schema, to_arrow_type
+from sparkml.arrow import Columns, input_schema, to_arrow_type
 from sparkml.errors import SignatureError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.scoring.scorer import ERROR_TYPE
@@ -17,9 +17,10 @@ from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.ml.score import refuse_in_udf
 from sparkml.spark.score import score_type
 from sparkml.spark.ship import ship
-from sparkml.spark.types import column, spark_type
+from sparkml.spark.types import column, folds_case, quoted, spark_type
 from sparkml.spark.worker import open_scorer
 from sparkml.spec import ModelSpec
+from sparkml.sql_types import sql_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,11 +59,10 @@ def score_udf(
     raw = raw_udf(spec, tuned=tuned)
 
     def columns(*names: str, **columns: Column | str) -> Column:
-        given: dict[str, Any] = {**{name: column(name) for name in names}, **columns}
+        given: dict[str, Any] = {**{name: name for name in names}, **columns}
         if not given:
-            given = {name: column(name) for name in spec.signature.names}
-        _check(given, spec)
-        scores: Column = raw(struct_of(spec, given))
+            given = {name: name for name in spec.signature.names}
+        scores: Column = raw(struct_of(spec, _checked(given, spec, fold_case=folds_case(session))))
         return scores
 
     return columns
@@ -70,18 +70,28 @@ def score_udf(
 
 def struct_of(spec: ModelSpec, columns: dict[str, Any]) -> Column:
     """The features as one struct column, in the model's order."""
+    used = [f for f in spec.signature.inputs if f.name in columns]
+    if all(isinstance(columns[f.name], str) for f in used):
+        # One text: thousands of `Column` objects would each cost several calls into the JVM.
+        fields = (f"{_cast_text(columns[f.name], f.type)} AS {quoted(f.name)}" for f in used)
+        return F.expr(f"struct({', '.join(fields)})")
     parts = []
-    for f in spec.signature.inputs:
-        if f.name in columns:
-            given = columns[f.name]
-            part = column(given) if isinstance(given, str) else given
-            parts.append(_cast(part, f.type).alias(f.name))
+    for f in used:
+        given = columns[f.name]
+        part = column(given) if isinstance(given, str) else given
+        parts.append(_cast(part, f.type).alias(f.name))
     return F.struct(*parts)
 
 
 def _cast(part: Column, dtype: str) -> Column:
     # Through pandas (Spark 4.0) a batch's types would depend on its nulls; the cast fixes them.
     return part if has_arrow_udf() else part.cast(spark_type(to_arrow_type(dtype)))
+
+
+def _cast_text(name: str, dtype: str) -> str:
+    if has_arrow_udf():
+        return quoted(name)
+    return f"CAST({quoted(name)} AS {sql_type(to_arrow_type(dtype))})"
 
 
 def raw_udf(spec: ModelSpec, *, tuned: bool) -> Any:
@@ -111,18 +121,33 @@ def raw_udf(spec: ModelSpec, *, tuned: bool) -> Any:
     return F.pandas_udf(score_frame, returns)  # type: ignore[attr-defined]
 
 
-def _check(given: dict[str, Any], spec: ModelSpec) -> None:
-    for name in given:
-        if name not in spec.signature.names:
+def _checked(given: dict[str, Any], spec: ModelSpec, *, fold_case: bool) -> dict[str, Any]:
+    """What is given for each feature, under the feature's own name."""
+    features = Columns(spec.signature.names, fold_case=fold_case)
+    named: dict[str, Any] = {}
+    for name, value in given.items():
+        found = features.of(name)
+        if len(found) > 1:
+            told = " or ".join(map(repr, found))
+            raise SignatureError(
+                f"'{name}' may be the feature {told}", where=spec.uri, fix="name it as it is"
+            )
+        if not found:
             raise SignatureError(
                 f"'{name}' is not a feature of the model",
                 where=spec.uri,
                 fix=did_you_mean(name, spec.signature.names),
             )
-    left_out = [f.name for f in spec.signature.inputs if f.required and f.name not in given]
+        if found[0] in named:
+            raise SignatureError(
+                f"the feature '{found[0]}' is named twice", where=spec.uri, fix="name it once"
+            )
+        named[found[0]] = value
+    left_out = [f.name for f in spec.signature.inputs if f.required and f.name not in named]
     if left_out:
         raise SignatureError(
             f"features without a column: {', '.join(left_out)}",
             where=spec.uri,
             fix="name every feature's column",
         )
+    return named

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipimport import zipimporter
@@ -26,7 +26,7 @@ from sparkml.spark.gpu import on_own_gpu
 from sparkml.spark.ship import arrived
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sparkml.scoring.scorer import Scorer
     from sparkml.spec import ModelSpec
@@ -39,6 +39,7 @@ class ScoreTask:
     `columns` are the names of the columns that arrive, in their order. `keep` pairs the name of a
     column that passes through with its name in the output. `made` names the models that Spark has
     scored itself: their columns arrive after the others, each a struct of the outputs and `error`.
+    `renamed` holds, for a model that writes some columns in other letters' cases, column → input.
     """
 
     models: tuple[ModelSpec, ...]
@@ -47,6 +48,7 @@ class ScoreTask:
     batch_rows: int | None = None
     tuned: bool = True
     made: tuple[str, ...] = ()
+    renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def score_batches(task: ScoreTask, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -59,10 +61,19 @@ def score_batches(task: ScoreTask, batches: Iterator[pa.RecordBatch]) -> Iterato
         named = pa.RecordBatch.from_arrays(batch.columns[:width], names=list(task.columns))
         arrived = map(pa.RecordBatch.from_struct_array, batch.columns[width:])
         scores = dict(zip(task.made, arrived, strict=True))
-        scores |= {name: scorer(named) for name, scorer in scorers.items()}
+        scores |= {
+            name: scorer(_renamed(named, task.renamed.get(name, {})))
+            for name, scorer in scorers.items()
+        }
         yield _scored(named, [(s.name, scores[s.name]) for s in task.models], task.keep)
     if task.tuned:
         tune(loaded=False)
+
+
+def _renamed(batch: pa.RecordBatch, names: Mapping[str, str]) -> pa.RecordBatch:
+    if not names:
+        return batch
+    return batch.rename_columns([names.get(name, name) for name in batch.schema.names])
 
 
 def open_scorer(spec: ModelSpec, *, tuned: bool) -> Scorer:

@@ -1,0 +1,116 @@
+"""Names are met as Spark meets them: by the very name, else whatever their upper and lower case."""
+
+from __future__ import annotations
+
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from sparkml import register_sql, score, score_udf
+from sparkml.errors import SignatureError
+from tests.models import rows_of, save, table
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def upper(tmp_path_factory):
+    """A model of the features `Alcohol` and `b.C`: their difference."""
+    x = table(50).rename(columns={"a": "Alcohol", "b": "b.C"})
+    model = LinearRegression(fit_intercept=False).fit(x, x["Alcohol"] - x["b.C"])
+    return save(model, tmp_path_factory.mktemp("upper"), name="upper")
+
+
+@pytest.fixture
+def sensitive(spark):
+    """A session that tells upper case from lower."""
+    spark.conf.set("spark.sql.caseSensitive", "true")
+    yield spark
+    spark.conf.unset("spark.sql.caseSensitive")
+
+
+def scores(df) -> list[float]:
+    """The predictions, rounded."""
+    return [round(row.upper.prediction, 6) for row in df.collect()]
+
+
+def test_a_table_in_other_letters_is_scored(spark, upper):
+    """By `score`, with key and kept columns under the names that the caller writes."""
+    df = spark.createDataFrame([(1, 5.0, 3.0)], ["id", "alcohol", "B.c"])
+
+    made = score(df, upper, key="ID", keep=["ALCOHOL"])
+
+    assert made.columns == ["ID", "ALCOHOL", "upper", "error"]
+    assert scores(made) == [2.0]
+    assert score(df, upper, key="ID").columns == ["ID", "alcohol", "B.c", "upper", "error"]
+
+
+def test_the_exact_name_wins(spark, upper):
+    """Where Spark itself could not tell the two apart, they are taken by their places."""
+    df = spark.createDataFrame([(1, 9.0, 5.0, 3.0)], ["id", "alcohol", "Alcohol", "b.c"])
+
+    assert scores(score(df, upper, key="id", keep=[])) == [2.0]
+
+
+def test_a_name_that_may_mean_two_columns_is_refused_with_both(spark, upper):
+    """None of them is exactly it; nor are keys and kept columns guessed."""
+    df = spark.createDataFrame([(1, 9.0, 5.0, 3.0)], ["id", "alcohol", "ALCOHOL", "b.c"])
+
+    with pytest.raises(SignatureError, match="'Alcohol' may be 'alcohol' or 'ALCOHOL'"):
+        score(df, upper, key="id", keep=[])
+    with pytest.raises(SignatureError, match="columns occur twice: 'ALCOHOL', 'alcohol'"):
+        score(df, upper, key="alcohol", keep=[])
+
+
+def test_two_features_that_differ_in_case_alone_take_one_column_each(spark, tmp_path):
+    """One column does not stand for both."""
+    x = table(50).rename(columns={"b": "A"})
+    both = save(
+        LinearRegression(fit_intercept=False).fit(x, x["a"] - x["A"]), tmp_path, name="upper"
+    )
+
+    assert scores(score(spark.createDataFrame([(5.0, 3.0)], ["a", "A"]), both, keep=[])) == [2.0]
+    with pytest.raises(SignatureError, match="'A' is missing"):
+        score(spark.createDataFrame([(5.0,)], ["a"]), both, keep=[])
+
+
+def test_a_session_that_tells_case_apart_is_heeded(sensitive, upper):
+    """There `alcohol` is another column."""
+    df = sensitive.createDataFrame([(1, 5.0, 3.0)], ["id", "alcohol", "b.C"])
+
+    with pytest.raises(SignatureError, match="'Alcohol' is missing"):
+        score(df, upper, key="id", keep=[])
+    twins = df.selectExpr("id", "alcohol", "alcohol + 1 AS Alcohol", "`b.C`")
+    assert scores(score(twins, upper, key="id")) == [3.0]
+
+
+def test_a_column_function_meets_names_alike(spark, clean_spark, upper):
+    """Columns, features and the parameters of SQL."""
+    udf = score_udf(upper, spark=spark)
+    df = spark.createDataFrame([(5.0, 3.0)], ["alcohol", "B.c"])
+
+    assert scores(df.select(udf().alias("upper"))) == [2.0]
+    assert scores(df.select(udf("ALCOHOL", "b.c").alias("upper"))) == [2.0]
+    assert scores(df.select(udf(alcohol="Alcohol", **{"B.C": "B.c"}).alias("upper"))) == [2.0]
+    with pytest.raises(SignatureError, match="'Alcohol' is named twice"):
+        udf("alcohol", "ALCOHOL", "b.C")
+    register_sql(spark, "upper_of", upper)
+    df.createOrReplaceTempView("drinks")
+    sql = "SELECT upper_of(ALCOHOL => alcohol, `B.c` => `b.c`) AS upper FROM drinks"
+    assert scores(spark.sql(sql)) == [2.0]
+
+
+def test_names_that_sql_must_quote_are_met(spark, tmp_path):
+    """Dots, backticks, quotes and backslashes, in planning that goes through SQL's text."""
+    odd = ["a.b", "c`d", "e'f\"g", "h\\n", "ü :?{x}"]
+    x = table(50)
+    frame = rows_of((5.0, 3.0)).assign(**dict.fromkeys(odd, 1.0)).drop(columns=["a", "b"])
+    fitted = LinearRegression(fit_intercept=False).fit(
+        table(50)[["a"]].assign(**{name: x["b"] * i for i, name in enumerate(odd)})[odd], x["b"]
+    )
+    spec = save(fitted, tmp_path, name="upper")
+    df = spark.createDataFrame(frame)
+
+    expected = fitted.predict(frame[odd]).round(6).tolist()
+
+    assert scores(score(df, spec)) == expected
+    assert scores(df.select(score_udf(spec, spark=spark)().alias("upper"))) == expected
