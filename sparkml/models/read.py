@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import DigestMismatch, ModelNotFound
@@ -14,6 +15,7 @@ from sparkml.models.identify import identify, module_of
 from sparkml.models.inspection import Question
 from sparkml.models.mlmodel import read_mlmodel
 from sparkml.models.null_policy import null_policies
+from sparkml.models.own_code import own_code
 from sparkml.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -155,5 +157,10 @@ def open_verified(spec: ModelSpec, folder: Path) -> Predictor:
     """
     description = read_mlmodel(folder)
     row = identify(folder, description, spec.flavor, where=spec.uri)
-    model = module_of(row).open_model(folder, description, spec.model_config)
-    return model.predictor(spec.signature, spec.params)
+    flavor = module_of(row)
+    runs_code = bool(flavor.runs_code(folder, description))
+    code = own_code(folder, description, row.mlflow_key, runs_code=runs_code)
+    with code.present() if code else nullcontext():
+        model = flavor.open_model(folder, description, spec.model_config)
+        predictor = model.predictor(spec.signature, spec.params)
+    return code.around(predictor) if code else predictor

@@ -14,7 +14,6 @@ from sparkml.lists import is_list
 from sparkml.models.extras import need
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
-from sparkml.models.own_code import bring_code
 from sparkml.models.results import as_column
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ def open_model(
     """
     own = _own(folder, description)
     _check_config(model_config, own, folder)
-    bring_code(folder, own)
     for key in ("data", "python_model"):
         if own.get(key):
             inside(folder, own[key], key=key, kind="either")
