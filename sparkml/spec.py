@@ -80,6 +80,7 @@ class ModelSpec:
         """The policy of an input column: its own, else that of `"*"`, else `quarantine`.
 
         `read_spec` always sets `"*"`: to `model` where the model takes NaN and nothing is declared.
+        So it does for a column that is not required.
         """
         return self.nulls.get(column) or self.nulls.get("*") or NullPolicy(kind="quarantine")
 

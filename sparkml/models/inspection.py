@@ -40,6 +40,7 @@ class Question:
     environment: str
     flavor: str | None
     signature: Signature | None
+    inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     params: Mapping[str, Any]
     model_config: Mapping[str, Any]
@@ -83,7 +84,14 @@ def inspect(question: Question, folder: Path) -> Findings:
         model = _opened_first(flavor, folder, description, question.model_config)
         unsaid = tuple(seen for seen in model.differences if seen not in recorded)
         check_environment(question.environment, unsaid, where=where)
-        columns = decide(model, description, question.signature, question.outputs, where=where)
+        columns = decide(
+            model,
+            description,
+            question.signature,
+            question.outputs,
+            names=question.inputs,
+            where=where,
+        )
         predictor = model.predictor(columns, question.params)
         if isinstance(predictor, ChecksItself):
             predictor.check()

@@ -25,7 +25,7 @@ def null_policies(
 
     `declared` is nothing, one policy for every column, or a policy per column (`"*"`: all others);
     a policy is a word or `{"fill": value}`. The default of the default: `model` where the model
-    itself takes missing values, `quarantine` otherwise.
+    itself takes missing values and for a column that it does not require, `quarantine` otherwise.
 
     Raises:
         ConfigError: an unknown column or policy, or a value of the wrong type.
@@ -41,6 +41,8 @@ def null_policies(
             )
     default = NullPolicy(kind="model" if takes_nan else "quarantine")
     policies = {"*": _policy(entries["*"], "*") if "*" in entries else default}
+    if "*" not in entries:
+        policies |= {f.name: NullPolicy(kind="model") for f in inputs if not f.required}
     policies |= {name: _policy(entry, name) for name, entry in entries.items() if name != "*"}
     for column in inputs:
         _check_fill(policies.get(column.name, policies["*"]), column)

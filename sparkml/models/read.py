@@ -32,6 +32,7 @@ def read_spec(
     name: str | None = None,
     flavor: str | None = None,
     signature: Signature | None = None,
+    inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
     nulls: str | Mapping[str, Any] | None = None,
     params: Mapping[str, Any] | None = None,
@@ -56,6 +57,8 @@ def read_spec(
         flavor: A row of `FLAVORS`; the first that reads the files by default.
         signature: The columns it takes or gives, where it does not tell or tells it wrong; an
             empty side is asked of the model.
+        inputs: The table's columns in the order in which the model takes them, where it was trained
+            without names (on an array) or with others.
         outputs: The names of the outputs, in order: `prediction`, `probability`, and what else
             the model can give (`margin`, `leaf`, `contributions`). Empty: its usual ones.
         nulls: One policy, or one per input column (`"*"`: the others); `{"fill": value}` is one.
@@ -95,6 +98,7 @@ def read_spec(
         environment=environment,
         flavor=flavor,
         signature=signature,
+        inputs=tuple(inputs),
         outputs=tuple(outputs),
         params=dict(params or {}),
         model_config=dict(model_config or {}),

@@ -127,12 +127,34 @@ def output_rows(schema: StructType) -> list[dict[str, str]]:
     return [{"column": f.name, "type": f.dataType.simpleString()} for f in schema.fields]
 
 
+ABSENT = {
+    "model": "null: the model decides",
+    "propagate": "null: no row has a score",
+    "quarantine": "null: every row is quarantined",
+    "fail": "null: the job fails",
+}
+"""Null policy → what becomes of a column that the model does not require and the table lacks."""
+
+
 def input_rows(model: str, bound: Iterable[Binding]) -> list[dict[str, str]]:
     """The columns that a model takes, as a plan names them."""
-    return [
-        {"model": model, "column": b.name, "is": b.source, "becomes": b.target, "cast": b.rule}
-        for b in bound
-    ]
+    return [_input_row(model, b.name, b.source, b.target, b.rule) for b in bound]
+
+
+def absent_rows(spec: ModelSpec, bound: Iterable[Binding]) -> list[dict[str, str]]:
+    """The columns that a model does not require and the table lacks, as a plan names them."""
+    found = {b.name for b in bound}
+    rows = []
+    for f in spec.signature.inputs:
+        if f.name not in found:
+            policy = spec.null_policy(f.name)
+            becomes = ABSENT.get(policy.kind, f"{policy.value!r} on every row")
+            rows.append(_input_row(spec.name, f.name, "absent", f.type, becomes))
+    return rows
+
+
+def _input_row(model: str, name: str, source: str, target: str, rule: str) -> dict[str, str]:
+    return {"model": model, "column": name, "is": source, "becomes": target, "cast": rule}
 
 
 def config_rows(loaded: Loaded[Any]) -> list[tuple[str, str, str]]:

@@ -22,6 +22,7 @@ from sparkml.spark.provenance import COLUMN, Provenance
 from sparkml.spark.report import (
     Outcome,
     Plan,
+    absent_rows,
     config_rows,
     input_rows,
     model_rows,
@@ -113,7 +114,9 @@ def plan(loaded: Loaded) -> Plan:
             models=model_rows(scoring.specs),
             source=describe(config.source),
             inputs=[
-                row for name, bound in scoring.bindings.items() for row in input_rows(name, bound)
+                row
+                for spec, bound in zip(scoring.specs, scoring.bindings.values(), strict=True)
+                for row in (*input_rows(spec.name, bound), *absent_rows(spec, bound))
             ],
             output=output_rows(sink.schema),
             sink=sink.describe(),
@@ -141,6 +144,7 @@ def _specs(config: JobConfig, folder: Path) -> Iterator[ModelSpec]:
             name=name,
             flavor=entry.flavor,
             signature=entry.signature,
+            inputs=entry.inputs,
             outputs=entry.outputs,
             nulls=entry.nulls,
             params=dict(entry.params),

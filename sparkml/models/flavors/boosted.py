@@ -175,7 +175,10 @@ class BoostedModel:
                     fix="declare the vector that it was trained on",
                 )
             return lambda batch: booster.of_matrix(matrix(batch, width))
-        order = order_of(booster.names, [f.name for f in inputs], where=self.where)
+        given = [f.name for f in inputs]
+        # Numbers that the library gave are no names: the columns stand in the model's order.
+        trained = booster.names if booster.named or len(given) != len(booster.names) else given
+        order = order_of(trained, given, where=self.where)
         for place, index in enumerate(order):
             given = booster.categories.get(place, pa.array([], pa.float64()))
             if not fits(types[index], given):

@@ -151,6 +151,9 @@ class PyfuncPredictor:
     def _data(self, batch: pa.RecordBatch) -> Any:
         if len(self._tensors) == len(self._names) == 1:
             return _tensor(batch, next(iter(self._tensors.values())))
+        if len(self._tensors) == 1:  # its columns are named one by one
+            wanted = next(iter(self._tensors.values()))
+            return matrix(batch).astype(wanted.dtype, copy=False)
         if self._tensors.keys() != set(self._names):
             return frame(batch, self._names, missing=None)
         return {name: _tensor(batch.select([name]), self._tensors[name]) for name in self._names}

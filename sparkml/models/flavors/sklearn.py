@@ -120,7 +120,7 @@ class SklearnModel:
     def inputs(self) -> tuple[Field, ...]:
         """The columns that the estimator and its parts tell; empty where one is unknown.
 
-        By name, or one vector where it was trained without names.
+        By name; where it was trained without names one vector, or `x0`, `x1`, … of several types.
         """
         if self._text:
             return (Field(name="text", type="string"),)
@@ -128,9 +128,11 @@ class SklearnModel:
         if not told or any(one is UNKNOWN for one in told):
             return ()
         if not self.names:
-            numbers = all(one.type in ("double", "") for one in told)
-            vector = Field(name="features", type="list<double>", length=self.width)
-            return (vector,) if numbers else ()
+            types = [one.type or "double" for one in told]
+            if {*types} == {"double"}:
+                return (Field(name="features", type="list<double>", length=self.width),)
+            every = tuple(Field(name=f"x{i}", type=dtype) for i, dtype in enumerate(types))
+            return every if self._plain else ()
         named = zip(self.names, told, strict=True)
         return tuple(Field(name=n, type=one.type) for n, one in named if one is not UNUSED)
 
@@ -252,6 +254,8 @@ class SklearnModel:
             made = frame(rows, given, missing=missing)
             for place, known in categories.items():
                 made[given[place]] = categorical(rows.column(place), known)
+            if not self.names and self._plain:  # what it was trained on was an array
+                return made.to_numpy(dtype=object)
             return made if len(given) == len(names) else made.reindex(columns=names)
 
         return convert
