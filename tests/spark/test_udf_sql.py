@@ -49,6 +49,19 @@ def test_a_column_function_takes_features_by_name_in_any_order(spark, forest, ro
         assert model.predict(x).tolist() == [r.s.prediction for r in call.collect()]
 
 
+def test_a_model_without_names_takes_columns_in_its_own_order(spark, rows, tmp_path):
+    """It was trained on an array: there are no names to go by. A wrong number is refused."""
+    df, x = rows
+    array = x[["b", "a"]].to_numpy()
+    model = RandomForestClassifier(n_estimators=5, random_state=0).fit(array, x["a"] > 2 * x["b"])
+    udf = score_udf(save(model, tmp_path, name="array"), spark=spark)
+    made = df.withColumn("a", F.col("a").cast("decimal(20,16)")).select(udf("b", "a").alias("s"))
+    wanted = model.predict(np.c_[x["b"], x["a"].round(16)]).tolist()
+    assert [row.s.prediction for row in made.collect()] == wanted
+    with pytest.raises(SignatureError, match="'a' is not a feature"):
+        udf("a", "b", "a b")
+
+
 def test_a_wrong_name_is_refused_when_the_column_is_made(spark, forest):
     """Not a feature, or a feature left out: an error at once, with the nearest name."""
     _, spec = forest
