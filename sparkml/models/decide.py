@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sparkml.errors import SignatureError, SignatureUnknown, did_you_mean
 from sparkml.models.extra_outputs import check_outputs
 from sparkml.models.mlmodel import MLmodel
-from sparkml.spec import Field, Signature
+from sparkml.spec import OPEN, Field, Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sparkml.models.base import OpenModel
 
@@ -41,15 +42,32 @@ def decide(
     """
     described = description or MLmodel(flavors={})
     inputs = (given.inputs if given else ()) or described.inputs or model.inputs
+    if names:
+        every = inputs or tuple(Field(name=name, type=OPEN) for name in names)
+        inputs = _in_order(names, every, where)
     if not inputs:
         raise _unknown("takes", described, model, where)
-    inputs = _in_order(names, inputs, where) if names else inputs
-    outputs = (given.outputs if given else ()) or model.outputs(inputs, described.outputs)
+    outputs = given.outputs if given else ()
+    outputs = outputs or _asked(lambda columns: model.outputs(columns, described.outputs), inputs)
     if not outputs:
         raise _unknown("gives", described, model, where)
     if wanted:
-        outputs = _picked(wanted, (*model.extras(inputs), *outputs), where)
+        outputs = _picked(wanted, (*_asked(model.extras, inputs), *outputs), where)
     return Signature(inputs=inputs, outputs=outputs)
+
+
+def _asked(
+    of: Callable[[tuple[Field, ...]], tuple[Field, ...]], inputs: tuple[Field, ...]
+) -> tuple[Field, ...]:
+    """What the model answers for `inputs`, which seldom depends on the types that are open."""
+    if not any(f.type == OPEN for f in inputs):
+        return of(inputs)
+    for guess in ("double", "string", "list<double>"):
+        with suppress(SignatureError):
+            columns = tuple(replace(f, type=guess) if f.type == OPEN else f for f in inputs)
+            if answer := of(columns):
+                return answer
+    return ()
 
 
 def _in_order(names: Sequence[str], inputs: tuple[Field, ...], where: str) -> tuple[Field, ...]:

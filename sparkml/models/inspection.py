@@ -92,6 +92,11 @@ def inspect(question: Question, folder: Path) -> Findings:
             names=question.inputs,
             where=where,
         )
+        differences = (*recorded, *unsaid)
+        if columns.open:  # to be asked again when a table tells the types
+            return Findings(
+                flavor=row.name, signature=columns, takes_nan=False, differences=differences
+            )
         predictor = model.predictor(columns, question.params)
         if isinstance(predictor, ChecksItself):
             predictor.check()
@@ -99,7 +104,7 @@ def inspect(question: Question, folder: Path) -> Findings:
             flavor=row.name,
             signature=columns,
             takes_nan=predictor.takes_nan,
-            differences=(*recorded, *unsaid),
+            differences=differences,
         )
 
 

@@ -6,12 +6,15 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from sparkml.models.read import open_predictor, open_verified
+from sparkml.models.typed import refuse_open, typed
 from sparkml.scoring.scorer import Scorer
 from sparkml.scoring.threads import cap_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pyarrow as pa
 
     from sparkml.spec import ModelSpec
 
@@ -20,17 +23,23 @@ CAPACITY = 32
 _open: OrderedDict[str, Scorer] = OrderedDict()
 
 
-def load_scorer(spec: ModelSpec, folder: Path | None = None) -> Scorer:
+def load_scorer(
+    spec: ModelSpec, folder: Path | None = None, *, schema: pa.Schema | None = None
+) -> Scorer:
     """A live scorer for `spec`, its files verified and opened now.
 
     `folder` holds the model's files; by default they are in this host's cache, where `read_spec`
     put them. Runs wherever the model's library is installed. Costs one reading of the files for the
-    digest and one load.
+    digest and one load. `schema` is that of the batches to come, where the spec leaves a type open.
 
     Raises:
+        SignatureUnknown: the spec leaves a type open, and there is no schema.
         DigestMismatch: the files are not those of the spec.
         ModelUnreadable: the library cannot open them.
     """
+    if schema is not None:
+        spec = typed(spec, schema)
+    refuse_open(spec, fix="load_scorer(spec, schema=batch.schema)")
     return Scorer(spec, open_predictor(spec, folder))
 
 

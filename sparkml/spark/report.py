@@ -44,6 +44,8 @@ class Outcome:
     already_done: bool = False
     sample: list[dict[str, Any]] = field(default_factory=list)
     sql: str = ""
+    types: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Model → column → the type that was taken from the table, where the model tells none."""
     warnings: list[str] = field(default_factory=list)
     """What a caller should know although the run ended well, such as a weaker promise."""
 

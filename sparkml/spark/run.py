@@ -68,7 +68,13 @@ def _run(config: JobConfig, report: Reporter) -> Outcome:
         plan = _plan(df, specs, config)
         provenance = Provenance.of(plan.specs, uuid.uuid4().hex)
         sink = open_sink(spark, config.sink, plan.schema, provenance)
-        told = partial(Outcome, models=model_rows(plan.specs), table=sink.name, sql=sink.sql)
+        told = partial(
+            Outcome,
+            models=model_rows(plan.specs),
+            types=plan.types,
+            table=sink.name,
+            sql=sink.sql,
+        )
         version = sink.done()
         if version is not None:
             return told(table_version=version, already_done=True)

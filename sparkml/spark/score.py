@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from pyspark.sql.types import StructField, StructType
 from sparkml.arrow import Binding, bind, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError, did_you_mean
 from sparkml.models.read import read_spec
+from sparkml.models.typed import typed
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark.ml.score import scored_by_spark, with_scores
 from sparkml.spark.ship import ship
@@ -70,10 +72,14 @@ def score(
     return plan.apply(df, plan.task(batch_rows=batch_rows, tuned=tuned))
 
 
+OWN = "the table's own type, as the model tells none"
+
+
 class ScorePlan:
     """What scoring a table of this schema will do, decided on the driver from the types alone.
 
     `keep` holds the columns that pass through, each with its name in the output (None: its own).
+    `specs` come out with the table's types where a model leaves them open: `types` has those.
     """
 
     def __init__(
@@ -85,6 +91,8 @@ class ScorePlan:
         where: str,
     ) -> None:
         renames = dict(keep) if isinstance(keep, Mapping) else dict.fromkeys(keep)
+        taken = {s.name: s.signature.open for s in specs}
+        specs = tuple(typed(s, _inputs(schema, s, where)) for s in specs)
         self.specs = specs
         self.keep = tuple((name, new or name) for name, new in renames.items())
         kept = [_field(schema, name, where) for name, _ in self.keep]
@@ -92,7 +100,12 @@ class ScorePlan:
         inputs = [name for s in specs for name in s.signature.names]
         check_names([*renames, *inputs], schema.names, where=where)
         self.bindings: dict[str, tuple[Binding, ...]] = {
-            s.name: bind(_inputs(schema, s, where), s.signature, where=f"{where} for {s.uri}")
+            s.name: tuple(
+                replace(bound, rule=OWN) if bound.name in taken[s.name] else bound
+                for bound in bind(
+                    _inputs(schema, s, where), s.signature, where=f"{where} for {s.uri}"
+                )
+            )
             for s in specs
         }
         passed = [
@@ -102,6 +115,15 @@ class ScorePlan:
         scores = [StructField(s.name, score_type(s), True) for s in specs]
         self.schema = StructType([*passed, *scores, StructField("error", spark_type(ERROR_TYPE))])
         check_names(self.schema.names, self.schema.names, where="output")
+
+    @property
+    def types(self) -> dict[str, dict[str, str]]:
+        """Model → column → the type that was taken from the table, for those of which it was."""
+        taken = {
+            name: {b.name: b.target for b in bound if b.rule == OWN}
+            for name, bound in self.bindings.items()
+        }
+        return {name: types for name, types in taken.items() if types}
 
     @property
     def in_spark(self) -> tuple[ModelSpec, ...]:

@@ -118,16 +118,16 @@ class SklearnModel:
 
     @property
     def inputs(self) -> tuple[Field, ...]:
-        """The columns that the estimator and its parts tell; empty where one is unknown.
+        """The columns that the estimator and its parts tell; the type of one may be open.
 
         By name; where it was trained without names one vector, or `x0`, `x1`, … of several types.
         """
         if self._text:
             return (Field(name="text", type="string"),)
         told = self.told
-        if not told or any(one is UNKNOWN for one in told):
-            return ()
         if not self.names:
+            if not told or UNKNOWN in told:
+                return ()
             types = [one.type or "double" for one in told]
             if {*types} == {"double"}:
                 return (Field(name="features", type="list<double>", length=self.width),)
@@ -143,11 +143,15 @@ class SklearnModel:
 
     def outputs(self, inputs: tuple[Field, ...], recorded: tuple[Field, ...]) -> tuple[Field, ...]:
         """`prediction`, and `probability` where it has one; asked of the model with two rows."""
+        from sklearn.base import is_regressor
+
         seen = self._probed(inputs, partial(_after, self.features(inputs), self.call()))
         classes = getattr(self.final, "classes_", None)
         if classes is not None and not len(classes):  # CatBoost's regressors have some too
             classes = None
         made = outputs_of(classes, seen, probability=self.has_probability)
+        if not made and is_regressor(self.final):
+            return (Field(name=PREDICTION, type="double"),)
         if not made and len(recorded) == 1:
             return (Field(name=PREDICTION, type=recorded[0].type),)
         return made

@@ -20,6 +20,7 @@ from sparkml.models.flavors.boosted_categories import (
 )
 from sparkml.models.flavors.sklearn_graph import chosen, parts_of
 from sparkml.models.flavors.sklearn_labels import public_name
+from sparkml.spec import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -51,7 +52,7 @@ UNUSED = Told(type="", weight=0)
 """A column that no part looks at."""
 PASSED = Told(type="double", weight=1)
 """A column that is only passed on: a number, unless somebody after it knows better."""
-UNKNOWN = Told(type="", weight=2)
+UNKNOWN = Told(type=OPEN, weight=2)
 NUMBER, TEXT = Told(type="double"), Told(type="string", example="", weight=4)
 
 
