@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from deltalake import DeltaTable
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
 from sparkml.config import load_config
@@ -394,3 +397,22 @@ def test_a_plan_says_what_becomes_of_an_absent_column(wine):
     filled = {"strength": {"fill": 12.5}}
     plan = wine(plan=True, models={"holes": {**entry, "nulls": filled}})
     assert plan.inputs[1]["cast"] == "12.5 on every row"
+
+
+def test_types_that_no_model_tells_are_the_table_s(wine, spark):
+    """A function of somebody's stands first in the model: the plan and the result say so."""
+    frame = wine.table[["hue", "alcohol"]]
+    model = make_pipeline(FunctionTransformer(pd.get_dummies), DecisionTreeClassifier(max_depth=3))
+    joblib.dump(model.fit(frame, frame["alcohol"] > 13), wine.home / "open.joblib")
+    models = {"open": {"uri": str(wine.home / "open.joblib")}}
+    plan = wine(plan=True, models=models)
+    assert [(row["column"], row["is"], row["becomes"], row["cast"]) for row in plan.inputs] == [
+        (name, "double", "double", "the table's own type, as the model tells none")
+        for name in frame
+    ]
+    outcome = wine(models=models)
+    types = {"open": {"hue": "double", "alcohol": "double"}}
+    assert outcome.types == types
+    assert json.loads((wine.home / "result.json").read_text())["types"] == types
+    made = DeltaTable(wine.config["sink"]["path"]).to_pandas().sort_values("id")
+    assert [row["prediction"] for row in made["open"]] == model.predict(frame).tolist()

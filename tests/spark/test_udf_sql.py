@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F  # noqa: N812
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sparkml import Field, Signature, register_sql, score_udf
-from sparkml.errors import SignatureError
+from sparkml.errors import SignatureError, SignatureUnknown
 from tests.models import rows_of, save, table
 
 pytestmark = pytest.mark.spark
@@ -60,6 +63,22 @@ def test_a_model_without_names_takes_columns_in_its_own_order(spark, rows, tmp_p
     assert [row.s.prediction for row in made.collect()] == wanted
     with pytest.raises(SignatureError, match="'a' is not a feature"):
         udf("a", "b", "a b")
+
+
+def test_a_function_of_columns_takes_no_types_from_a_table(clean_spark, rows, tmp_path):
+    """It is made before there is one; declared, they will do, as the error says."""
+    df, x = rows
+    model = make_pipeline(
+        FunctionTransformer(pd.get_dummies), RandomForestClassifier(n_estimators=3, random_state=0)
+    ).fit(x, x["a"] > x["b"])
+    spec = save(model, tmp_path, name="open")
+    for make in (score_udf, lambda spec, spark: register_sql(spark, "open_types", spec)):
+        with pytest.raises(SignatureUnknown, match=r"signature=Signature\(inputs=\(Field"):
+            make(spec, spark=clean_spark)
+    fields = (Field(name="a", type="double"), Field(name="b", type="double"))
+    spec = save(model, tmp_path, name="open", signature=Signature(inputs=fields))
+    made = df.select(score_udf(spec, spark=clean_spark)().alias("s")).collect()
+    assert [row.s.prediction for row in made] == model.predict(x).tolist()
 
 
 def test_a_wrong_name_is_refused_when_the_column_is_made(spark, forest):
