@@ -125,21 +125,27 @@ class _Accompanied:
             return self._predictor.predict(batch)
 
 
+STAY = sys.stdlib_module_names | {"sparkml", "mlflow", "cloudpickle", "joblib"}
+"""What opens models, and what everything stands on: one of each a process, as ever."""
+
+
 def _brought(path: Path) -> frozenset[str]:
     """The names of the modules and packages in `path` that stand before those of others.
 
-    As in any Python, a module of the standard library that is imported stays; so do we, and what
-    has compiled parts, which cannot be loaded twice.
+    What has compiled parts and is imported stays too: it cannot be loaded twice. So does a package
+    before a folder that is none, as in any Python.
     """
     suffixes = sorted(all_suffixes(), key=len, reverse=True)
     names = set()
     for entry in path.iterdir():
         suffix = next((s for s in suffixes if entry.name.endswith(s)), "")
-        if suffix or entry.is_dir():
+        installed = getattr(sys.modules.get(entry.name), "__file__", None)
+        package = entry.is_dir() and ((entry / "__init__.py").is_file() or not installed)
+        if suffix or package:
             names.add(entry.name.removesuffix(suffix))
     compiled = {
         name.partition(".")[0]
         for name, module in list(sys.modules.items())
         if str(getattr(module, "__file__", None) or "").endswith(tuple(EXTENSION_SUFFIXES))
     }
-    return frozenset(names - compiled - sys.stdlib_module_names - {"sparkml"})
+    return frozenset(names - compiled - STAY)

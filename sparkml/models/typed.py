@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from sparkml.spec import ModelSpec
 
 
-DECLARE = (
-    "declare them: read_spec(…, signature=Signature(inputs=(Field(name=…, type=…), …))), "
-    "or score a table, whose types are taken"
-)
-
-
 def typed(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
     """`spec` with the types of `schema` for the inputs whose type is open; else `spec` itself.
 
@@ -39,14 +33,10 @@ def typed(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
     """
     if not spec.signature.open:
         return spec
-    present = {f.name: _type_name(f.type) for f in schema}
-    inputs = tuple(
-        replace(f, type=present.get(f.name, "string")) if f.type == OPEN else f
-        for f in spec.signature.inputs
-    )
-    signature = replace(spec.signature, inputs=inputs)
-    if any(f.required and f.name not in present for f in inputs):
-        return replace(spec, signature=signature)
+    spec = with_types(spec, schema)
+    inputs = spec.signature.inputs
+    if any(f.required and f.name not in schema.names for f in inputs):
+        return spec
     folder = cached_folder(spec.digest)
     if folder is None:
         raise ModelNotFound(
@@ -60,7 +50,7 @@ def typed(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
             trust="always",
             environment="ignore",
             flavor=spec.flavor,
-            signature=signature,
+            signature=spec.signature,
             inputs=(),
             outputs=(),
             params=spec.params,
@@ -72,7 +62,17 @@ def typed(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
     return replace(spec, signature=findings.signature, nulls=nulls)
 
 
-def refuse_open(spec: ModelSpec, *, fix: str) -> None:
+def with_types(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
+    """`spec` with the types of `schema`, as yet without the null policies that go by them."""
+    present = {f.name: _type_name(f.type) for f in schema}
+    inputs = tuple(
+        replace(f, type=present.get(f.name, "string")) if f.type == OPEN else f
+        for f in spec.signature.inputs
+    )
+    return replace(spec, signature=replace(spec.signature, inputs=inputs))
+
+
+def refuse_open(spec: ModelSpec) -> None:
     """Refuse a spec with open types where no table can tell them.
 
     Raises:
@@ -81,7 +81,10 @@ def refuse_open(spec: ModelSpec, *, fix: str) -> None:
     if spec.signature.open:
         names = ", ".join(f"'{name}'" for name in spec.signature.open[:8])
         raise SignatureUnknown(
-            f"nobody says of which type the model's columns are: {names}", where=spec.uri, fix=fix
+            f"nobody says of which type the model's columns are: {names}",
+            where=spec.uri,
+            fix="declare them: read_spec(…, signature=Signature(inputs=(Field(name=…, type=…), "
+            "…))), or score a table, whose types are taken",
         )
 
 

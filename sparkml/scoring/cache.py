@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from sparkml.models.read import open_predictor, open_verified
-from sparkml.models.typed import refuse_open, typed
+from sparkml.scoring.late import LateScorer
 from sparkml.scoring.scorer import Scorer
 from sparkml.scoring.threads import cap_threads
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pyarrow as pa
-
+    from sparkml.models.base import Predictor
     from sparkml.spec import ModelSpec
 
 CAPACITY = 32
@@ -23,24 +22,24 @@ CAPACITY = 32
 _open: OrderedDict[str, Scorer] = OrderedDict()
 
 
-def load_scorer(
-    spec: ModelSpec, folder: Path | None = None, *, schema: pa.Schema | None = None
-) -> Scorer:
+def load_scorer(spec: ModelSpec, folder: Path | None = None) -> Scorer:
     """A live scorer for `spec`, its files verified and opened now.
 
     `folder` holds the model's files; by default they are in this host's cache, where `read_spec`
     put them. Runs wherever the model's library is installed. Costs one reading of the files for the
-    digest and one load. `schema` is that of the batches to come, where the spec leaves a type open.
+    digest and one load. Where the spec leaves a type open, that is done at the first batch.
 
     Raises:
-        SignatureUnknown: the spec leaves a type open, and there is no schema.
         DigestMismatch: the files are not those of the spec.
         ModelUnreadable: the library cannot open them.
     """
-    if schema is not None:
-        spec = typed(spec, schema)
-    refuse_open(spec, fix="load_scorer(spec, schema=batch.schema)")
-    return Scorer(spec, open_predictor(spec, folder))
+    return _scorer(spec, lambda known: open_predictor(known, folder))
+
+
+def _scorer(spec: ModelSpec, opened: Callable[[ModelSpec], Predictor]) -> Scorer:
+    if spec.signature.open:
+        return LateScorer(spec, opened)
+    return Scorer(spec, opened(spec))
 
 
 def cached_scorer(
@@ -56,7 +55,8 @@ def cached_scorer(
         _open.move_to_end(key)
         return _open[key], False
     cap_threads(cores)
-    scorer = Scorer(spec, open_verified(spec, locate(spec.digest)))
+    folder = locate(spec.digest)
+    scorer = _scorer(spec, lambda known: open_verified(known, folder))
     cap_threads(cores)
     _open[key] = scorer
     while len(_open) > CAPACITY:

@@ -13,7 +13,7 @@ from sparkml.arrow import input_schema, to_arrow_type
 from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import is_list
 from sparkml.models.read import read_spec
-from sparkml.models.typed import DECLARE, refuse_open
+from sparkml.models.typed import refuse_open
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.ml.score import refuse_in_udf
@@ -52,12 +52,13 @@ def score_udf(
 
     Raises:
         SignatureError: a feature is left out, or a name is not a feature.
-        SignatureUnknown: the type of a feature is open, and a column's own is not known here.
+        SignatureUnknown: the type of a feature is open, which Spark 4.0 has no way to tell.
         UnsupportedFlavor: a Spark ML model, which is scored by its own `transform`: see `score`.
     """
     spec = model if isinstance(model, ModelSpec) else read_spec(model)
     refuse_in_udf(spec)
-    refuse_open(spec, fix=DECLARE)
+    if not has_arrow_udf():
+        refuse_open(spec)
     session = spark or SparkSession.active()
     ship(session, spec)
     raw = raw_udf(spec, tuned=tuned)

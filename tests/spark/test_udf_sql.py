@@ -13,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sparkml import Field, Signature, register_sql, score_udf
 from sparkml.errors import SignatureError, SignatureUnknown
+from sparkml.spark._versions import has_arrow_udf
 from tests.models import rows_of, save, table
 
 pytestmark = pytest.mark.spark
@@ -65,20 +66,24 @@ def test_a_model_without_names_takes_columns_in_its_own_order(spark, rows, tmp_p
         udf("a", "b", "a b")
 
 
-def test_a_function_of_columns_takes_no_types_from_a_table(clean_spark, rows, tmp_path):
-    """It is made before there is one; declared, they will do, as the error says."""
+def test_types_that_no_model_tells_are_the_columns_own(clean_spark, rows, tmp_path):
+    """A column meets its table in the worker; a SQL parameter has a type, to be declared."""
     df, x = rows
     model = make_pipeline(
         FunctionTransformer(pd.get_dummies), RandomForestClassifier(n_estimators=3, random_state=0)
     ).fit(x, x["a"] > x["b"])
     spec = save(model, tmp_path, name="open")
-    for make in (score_udf, lambda spec, spark: register_sql(spark, "open_types", spec)):
-        with pytest.raises(SignatureUnknown, match=r"signature=Signature\(inputs=\(Field"):
-            make(spec, spark=clean_spark)
+    if has_arrow_udf():
+        made = df.select(score_udf(spec, spark=clean_spark)().alias("s")).collect()
+        assert [row.s.prediction for row in made] == model.predict(x).tolist()
+    with pytest.raises(SignatureUnknown, match=r"signature=Signature\(inputs=\(Field"):
+        register_sql(clean_spark, "open_types", spec)
     fields = (Field(name="a", type="double"), Field(name="b", type="double"))
     spec = save(model, tmp_path, name="open", signature=Signature(inputs=fields))
-    made = df.select(score_udf(spec, spark=clean_spark)().alias("s")).collect()
-    assert [row.s.prediction for row in made] == model.predict(x).tolist()
+    register_sql(clean_spark, "open_types", spec)
+    df.createOrReplaceTempView("t")
+    made = clean_spark.sql("SELECT open_types(a => a, b => b).prediction AS p FROM t").collect()
+    assert [row.p for row in made] == model.predict(x).tolist()
 
 
 def test_a_wrong_name_is_refused_when_the_column_is_made(spark, forest):

@@ -12,7 +12,7 @@ from sklearn import ensemble, linear_model, pipeline, preprocessing
 from sparkml import Field, Signature, load_scorer, read_spec
 from sparkml.config.signature import parse_signature
 from sparkml.errors import ConfigError, SignatureError, SignatureUnknown
-from sparkml.models.typed import typed
+from sparkml.models.typed import refuse_open, typed
 from sparkml.spec import NullPolicy
 
 RNG = np.random.default_rng(0)
@@ -62,16 +62,23 @@ def test_the_names_are_the_model_s_and_the_types_the_table_s(model, read):
     }
     assert made.signature.outputs == spec.signature.outputs
     assert typed(made, BATCH.schema) is made
-    scored = load_scorer(spec, schema=BATCH.schema)(BATCH)
+    scored = load_scorer(made)(BATCH)
     assert scored["prediction"].to_pylist() == model.predict(TABLE).tolist()
 
 
-def test_without_a_table_the_error_says_what_to_do(model, read):
-    """And that works."""
+def test_a_scorer_takes_the_types_of_each_batch(model, read):
+    """One of other types is read as itself, and not as the first one."""
     spec = read(model)
-    with pytest.raises(SignatureUnknown, match=r"'city', 'size', 'age'.*schema=batch\.schema"):
-        load_scorer(spec)
-    assert load_scorer(spec, schema=BATCH.schema)(BATCH)["error"].null_count == len(BATCH)
+    scorer = load_scorer(spec)
+    other = TABLE.assign(age=TABLE["age"] + 0.5)
+    for table in (TABLE, other, TABLE.astype({"size": "float32"}), TABLE):
+        scored = scorer(pa.RecordBatch.from_pandas(table, preserve_index=False))
+        assert scored["prediction"].to_pylist() == model.predict(table).tolist()
+        assert scored.schema == scorer.output_schema
+    with pytest.raises(SignatureError, match="'size' is missing"):
+        scorer(BATCH.select(["city", "age"]))
+    with pytest.raises(SignatureUnknown, match=r"'city', 'size', 'age'.*or score a table"):
+        refuse_open(spec)
 
 
 def test_null_policies_wait_for_the_types(model, read):
@@ -88,7 +95,7 @@ def test_a_column_that_the_table_lacks_is_missing(model, read):
     """As for any other model."""
     few = BATCH.select(["city", "age"])
     with pytest.raises(SignatureError, match="'size' is missing"):
-        load_scorer(read(model), schema=few.schema)(few)
+        load_scorer(typed(read(model), few.schema))(few)
 
 
 def test_a_regression_s_output_is_a_number_whatever_its_inputs_are(read):
@@ -99,7 +106,7 @@ def test_a_regression_s_output_is_a_number_whatever_its_inputs_are(read):
     ).fit(TABLE, TABLE["size"])
     spec = read(model)
     assert [(f.name, f.type) for f in spec.signature.outputs] == [("prediction", "double")]
-    scored = load_scorer(spec, schema=BATCH.schema)(BATCH)
+    scored = load_scorer(spec)(BATCH)
     np.testing.assert_allclose(scored["prediction"].to_numpy(), model.predict(TABLE), rtol=1e-12)
 
 

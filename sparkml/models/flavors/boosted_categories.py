@@ -14,17 +14,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def categorical(column: pa.Array, known: pa.Array) -> pd.Categorical:
+def categorical(column: pa.Array, known: pa.Array, *, strict: bool) -> pd.Categorical:
     """A column as pandas had it in training: of the type `category`, with the categories `known`.
 
     A value that is none of them is a category of its own after them, as it would be in a table of
     one's own: what it means is for the library to say.
+
+    Raises:
+        ValueError: there is such a value, if `strict`.
     """
     import pandas as pd
 
     codes = pc.index_in(column, value_set=known.cast(column.type))
     unseen = column.filter(pc.and_(codes.is_null(), column.is_valid())).unique()
     if len(unseen):
+        if strict:
+            msg = f"{unseen[0].as_py()!r} is no category that the model was trained on"
+            raise ValueError(msg)
         known = pa.concat_arrays([known.cast(column.type), unseen])
         codes = pc.index_in(column, value_set=known)
     index = known.to_numpy(zero_copy_only=False)

@@ -256,8 +256,9 @@ class SklearnModel:
         def convert(batch: pa.RecordBatch) -> Any:
             rows = arrange(batch)
             made = frame(rows, given, missing=missing)
-            for place, known in categories.items():
-                made[given[place]] = categorical(rows.column(place), known)
+            for place, told in categories.items():
+                known = categorical(rows.column(place), told.categories, strict=told.strict)
+                made[given[place]] = known
             if not self.names and self._plain:  # what it was trained on was an array
                 return made.to_numpy(dtype=object)
             return made if len(given) == len(names) else made.reindex(columns=names)
@@ -269,8 +270,8 @@ class SklearnModel:
         every = self.names or [f.name for f in inputs]
         return every if len(inputs) == len(every) else self.used
 
-    def _categories(self, given: list[str], inputs: list[Field]) -> dict[int, pa.Array]:
-        """Where the frame holds pandas' categories, and which.
+    def _categories(self, given: list[str], inputs: list[Field]) -> dict[int, Told]:
+        """Where the frame holds pandas' categories, and what is told of them.
 
         Raises:
             SignatureError: a column is declared as what they cannot be.
@@ -287,7 +288,7 @@ class SklearnModel:
                     where=self.where,
                     fix="declare the type that it was trained on",
                 )
-            made[place] = known
+            made[place] = told[name]
         return made
 
     def _check_width(self, inputs: tuple[Field, ...], *, vector: bool) -> None:

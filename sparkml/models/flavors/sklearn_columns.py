@@ -39,12 +39,13 @@ BOOSTERS = frozenset({"lightgbm", "xgboost", "catboost"})
 class Told:
     """What is told of a column: its `type`, a value that fits, and what pandas' categories were.
 
-    Of what several parts tell, that of the greatest `weight` counts.
+    If `strict`, no other category is scored: XGBoost (3.2) takes it for one that it knows. Of what several parts tell, that of the greatest `weight` counts.
     """
 
     type: str
     example: Any = None
     categories: pa.Array | None = None
+    strict: bool = False
     weight: int = 3
 
 
@@ -53,6 +54,8 @@ UNUSED = Told(type="", weight=0)
 PASSED = Told(type="double", weight=1)
 """A column that is only passed on: a number, unless somebody after it knows better."""
 UNKNOWN = Told(type=OPEN, weight=2)
+ANY = Told(type=OPEN, weight=4)
+"""What CatBoost calls categories and texts: it takes whole numbers and booleans as well."""
 NUMBER, TEXT = Told(type="double"), Told(type="string", example="", weight=4)
 
 
@@ -62,7 +65,7 @@ def names_of(first: Any) -> tuple[list[str], int | None]:
     LightGBM and CatBoost number the columns of an array, and call the numbers names.
     """
     names = getattr(first, "feature_names_in_", None)
-    if names is None and _library(type(first)) == "catboost":
+    if names is None and _library(type(first)) == "catboost" and first.is_fitted():
         names = first.feature_names_  # what it has of scikit-learn's is not stored
     names = [str(name) for name in names] if names is not None else []
     width = getattr(first, "n_features_in_", None) or len(names) or None
@@ -75,9 +78,9 @@ def names_of(first: Any) -> tuple[list[str], int | None]:
 def columns_of(estimator: Any, names: Sequence[str], width: int) -> list[Told]:
     """What is told of each of the `width` columns; `names` are theirs, if they have some."""
     told = _told(estimator, width)
-    parts = list(parts_of(estimator))
+    parts, first = list(parts_of(estimator)), _first(estimator)
     for part in parts if names else ():
-        told = _with_categories(told, part, names, alone=part is estimator)
+        told = _with_categories(told, part, names, first=part is first)
     if not all(_is_known(part) for part in parts):
         told = [UNKNOWN if one is PASSED else one for one in told]
     return told
@@ -127,10 +130,17 @@ def _library(thing: Any) -> str:
     return str(getattr(thing, "__module__", "")).partition(".")[0]
 
 
-def _of_pipeline(part: Any, width: int) -> list[Told]:
-    """What its first step tells that does more than pass columns on."""
+def _first(part: Any) -> Any:
+    """What gets the columns as they are: a pipeline's first step that does more than pass them."""
+    part = chosen(part)
+    if public_name(type(part)) != "sklearn.pipeline.Pipeline":
+        return part
     steps = [step for _, step in part.steps]
-    return _told(next((step for step in steps if not _passes(step)), steps[-1]), width)
+    return _first(next((step for step in steps if not _passes(step)), steps[-1]))
+
+
+def _of_pipeline(part: Any, width: int) -> list[Told]:
+    return _told(_first(part), width)
 
 
 def _of_union(part: Any, width: int) -> list[Told]:
@@ -205,7 +215,7 @@ def _of_values(values: Any) -> Told:
 
 
 def _with_categories(
-    told: list[Told], part: Any, names: Sequence[str], *, alone: bool
+    told: list[Told], part: Any, names: Sequence[str], *, first: bool
 ) -> list[Told]:
     """`told` and what a booster knows of the categories of columns that reach it as they are."""
     if _library(type(part)) not in BOOSTERS:
@@ -213,16 +223,16 @@ def _with_categories(
     try:
         own, categories = _of_booster(part)
     except ModelUnreadable:
-        if alone:
+        if first:
             raise
-        return told  # a step may have made them
+        return told  # a step before it may have made them
     made = list(told)
     for place, known in categories.items():
         name = str(own[place])
         # A `ColumnTransformer` puts its part's name before that of a column that it passes on.
         for at in (names.index(n) for n in (name, name.rpartition("__")[2]) if n in names):
             if made[at].weight <= NUMBER.weight:
-                made[at] = _of_categories(known)
+                made[at] = _of_categories(known, strict=hasattr(part, "get_booster"))
             break
     return made
 
@@ -240,7 +250,9 @@ def _of_booster(part: Any) -> tuple[Sequence[str], Mapping[int, pa.Array | None]
     return [], {}
 
 
-def _of_categories(known: pa.Array | None) -> Told:
+def _of_categories(known: pa.Array | None, *, strict: bool) -> Told:
     if known is None:
-        return TEXT
-    return Told(type=str(known.type), example=known[0].as_py(), categories=known, weight=4)
+        return ANY
+    return Told(
+        type=str(known.type), example=known[0].as_py(), categories=known, strict=strict, weight=4
+    )
