@@ -72,9 +72,7 @@ class OwnCode:
         no longer be the model's.
         """
         with _TURN:
-            hidden = {name: m for name, m in sys.modules.items() if self._hides(name)}
-            for name in hidden:
-                del sys.modules[name]
+            hidden = {name: sys.modules.pop(name) for name in self._hidden()}
             before = set(sys.modules)
             paths, byte_code = list(sys.path), sys.dont_write_bytecode
             sys.modules.update(self._modules)
@@ -82,10 +80,11 @@ class OwnCode:
             try:
                 yield
             finally:
-                self._places = [p for p in sys.path if self._is_inside(p) and p not in paths]
-                sys.path[:] = [p for p in sys.path if p not in self._places]
+                self._places = list(dict.fromkeys(filter(self._is_inside, sys.path)))
+                others = [p for p in sys.path if not self._is_inside(p)]
+                sys.path[:] = [*others, *filter(self._is_inside, paths)]
                 sys.dont_write_bytecode = byte_code
-                new = [name for name in sys.modules if name not in before]
+                new = [name for name in list(sys.modules) if name not in before]
                 own = [name for name in new if self._is_own(name, sys.modules[name])]
                 self._modules = {name: sys.modules.pop(name) for name in own}
                 sys.modules.update(hidden)
@@ -94,14 +93,16 @@ class OwnCode:
         """`predictor`, which finds the model's modules whenever it is called."""
         return _Accompanied(predictor, self)
 
-    def _hides(self, name: str) -> bool:
-        return name.partition(".")[0] in self._brings or name in self._modules
+    def _hidden(self) -> list[str]:
+        """The modules of others that bear names of this model's."""
+        brings, own = self._brings, self._modules
+        return [n for n in list(sys.modules) if n.partition(".")[0] in brings or n in own]
 
     def _is_own(self, name: str, module: ModuleType) -> bool:
         if name.partition(".")[0] in self._brings:
             return True
-        places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-        return any(map(self._is_inside, places))
+        told = getattr(module, "__dict__", {})  # asked for an attribute, a lazy one would import
+        return any(map(self._is_inside, [told.get("__file__"), *(told.get("__path__") or ())]))
 
     def _is_inside(self, place: Any) -> bool:
         return f"{place}/".startswith(self._root)

@@ -39,7 +39,8 @@ BOOSTERS = frozenset({"lightgbm", "xgboost", "catboost"})
 class Told:
     """What is told of a column: its `type`, a value that fits, and what pandas' categories were.
 
-    If `strict`, no other category is scored: XGBoost (3.2) takes it for one that it knows. Of what several parts tell, that of the greatest `weight` counts.
+    If `strict`, no other category is scored: XGBoost (3.2) takes it for one that it knows. Of what
+    several parts tell, that of the greatest `weight` counts.
     """
 
     type: str
