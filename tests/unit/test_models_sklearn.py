@@ -180,15 +180,17 @@ def test_a_wrong_number_of_columns_is_refused(inputs, save):
         read_spec(save(tree.DecisionTreeClassifier().fit(X, Y)), signature=Signature(inputs=inputs))
 
 
-def test_a_model_whose_own_code_sees_mixed_columns_asks_for_their_types(save):
-    """Nobody knows what that code does with them; the error shows the line to write."""
+def test_a_model_whose_own_code_sees_the_columns_leaves_their_types_open(save):
+    """Nobody knows what that code does with them. Where it forgets the names, they are asked for."""
     frame = pd.DataFrame({"age": [1, 2, 3], "city": ["a", "b", "a"]})
-    model = pipeline.make_pipeline(
-        preprocessing.FunctionTransformer(pd.get_dummies),
-        linear_model.LogisticRegression(),
-    ).fit(frame, [0, 1, 0])
-    with pytest.raises(SignatureUnknown, match='Field\\(name="age", type="double"\\), Field'):
-        read_spec(save(model))
+    final = linear_model.LogisticRegression()
+    step = preprocessing.FunctionTransformer(pd.get_dummies)
+    model = pipeline.make_pipeline(step, final).fit(frame, [0, 1, 0])
+    assert read_spec(save(model)).signature.open == ("age", "city")
+    nameless = pipeline.make_pipeline(Doubling(), final).fit(NAMED[["d"]], Y)
+    with pytest.raises(SignatureUnknown, match=r'Field\(name="age", type="double"\)'):
+        read_spec(save(nameless))
+    assert read_spec(save(nameless), inputs=["d"]).signature.open == ("d",)
 
 
 def test_an_encoder_of_texts_takes_texts(save):
