@@ -254,6 +254,7 @@ def bind(
                 )
     if missing:
         problems.insert(0, _missing(missing, schema.names))
+        fix = _in_order(signature) or fix
     if problems:
         raise SignatureError("; ".join(problems), where=where, fix=fix)
     return tuple(bound)
@@ -294,6 +295,19 @@ def advice(name: str, given: pa.DataType, wanted: pa.DataType) -> str:
 
 HINTED = 10
 """So many missing columns are told with the nearest name that is there."""
+
+
+def _in_order(signature: Signature) -> str:
+    """What to do where a model that knows no names lacks its columns; else empty."""
+    first = signature.inputs[0]
+    vector = len(signature.inputs) == 1 and is_list(to_arrow_type(first.type))
+    if not vector and signature.names != tuple(f"x{i}" for i in range(len(signature.names))):
+        return ""
+    count = first.length if vector else len(signature.names)
+    return (
+        f"name the table's {f'{count} columns' if count else 'columns'} in the order in which the "
+        "model was trained: inputs=[…] of read_spec(), inputs: […] of the job's model"
+    )
 
 
 def _missing(missing: list[str], present: list[str]) -> str:

@@ -59,6 +59,8 @@ class ModelEntry(Section):
     """Per input column; the key `"*"` is the default. Null leaves it to the model's own."""
     signature: Annotated[Signature | None, BeforeValidator(parse_signature)] = None
     """The columns it takes and gives, when the model itself does not say."""
+    inputs: Names = ()
+    """The table's columns in the order in which the model takes them, where it knows no names."""
     outputs: Names = ()
     """Which of its outputs to give, by name, `margin`, `leaf` and `contributions` among them where
     it has them; empty for its usual ones."""

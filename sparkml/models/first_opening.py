@@ -107,6 +107,7 @@ def answer(argument: Mapping[str, Any]) -> dict[str, Any]:
     question = Question(
         **{
             **asked,
+            "inputs": tuple(asked["inputs"]),
             "outputs": tuple(asked["outputs"]),
             "signature": _signature(given) if given else None,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import DigestMismatch, ModelNotFound
@@ -14,6 +15,7 @@ from sparkml.models.identify import identify, module_of
 from sparkml.models.inspection import Question
 from sparkml.models.mlmodel import read_mlmodel
 from sparkml.models.null_policy import null_policies
+from sparkml.models.own_code import own_code
 from sparkml.models.plain import plain_values
 from sparkml.spec import ModelSpec
 
@@ -31,6 +33,7 @@ def read_spec(
     name: str | None = None,
     flavor: str | None = None,
     signature: Signature | None = None,
+    inputs: str | Sequence[str] = (),
     outputs: str | Sequence[str] = (),
     nulls: str | Mapping[str, Any] | None = None,
     params: Mapping[str, Any] | None = None,
@@ -55,6 +58,8 @@ def read_spec(
         flavor: A row of `FLAVORS`; the first that reads the files by default.
         signature: The columns it takes or gives, where it does not tell or tells it wrong; an
             empty side is asked of the model.
+        inputs: The table's columns in the order in which the model takes them, where it was trained
+            without names (on an array) or with others.
         outputs: The names of the outputs, in order: `prediction`, `probability`, and what else
             the model can give (`margin`, `leaf`, `contributions`). Empty: its usual ones.
         nulls: One policy, or one per input column (`"*"`: the others); `{"fill": value}` is one.
@@ -95,6 +100,7 @@ def read_spec(
         environment=environment,
         flavor=flavor,
         signature=signature,
+        inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
         outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs),
         params=plain_values(params, where="params", dates=True),
         model_config=plain_values(model_config, where="model_config", dates=False),
@@ -157,5 +163,10 @@ def open_verified(spec: ModelSpec, folder: Path) -> Predictor:
     """
     description = read_mlmodel(folder)
     row = identify(folder, description, spec.flavor, where=spec.uri)
-    model = module_of(row).open_model(folder, description, spec.model_config)
-    return model.predictor(spec.signature, spec.params)
+    flavor = module_of(row)
+    runs_code = bool(flavor.runs_code(folder, description))
+    code = own_code(folder, description, row.mlflow_key, runs_code=runs_code)
+    with code.present() if code else nullcontext():
+        model = flavor.open_model(folder, description, spec.model_config)
+        predictor = model.predictor(spec.signature, spec.params)
+    return code.around(predictor) if code else predictor

@@ -15,7 +15,6 @@ from sparkml.models.containers import columns_of
 from sparkml.models.extras import need
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
-from sparkml.models.own_code import bring_code
 from sparkml.models.results import as_column
 
 if TYPE_CHECKING:
@@ -47,7 +46,6 @@ def open_model(
     """
     own = _own(folder, description)
     _check_config(model_config, own, folder)
-    bring_code(folder, own)
     for key in ("data", "python_model"):
         if own.get(key):
             inside(folder, own[key], key=key, kind="either")
@@ -162,7 +160,7 @@ class PyfuncPredictor:
 
     def _data(self, batch: pa.RecordBatch) -> Any:
         only = next(iter(self._tensors.values())) if len(self._tensors) == 1 else None
-        if only is not None and (len(self._names) == 1 or not only.named):
+        if only is not None:  # its columns may be named one by one
             array = _tensor(batch, only)
             return {only.name: array} if only.named else array
         if self._tensors.keys() != set(self._names):

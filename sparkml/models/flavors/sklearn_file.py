@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sparkml.errors import ModelUnreadable, SparkMLError
 from sparkml.models.extras import need
 from sparkml.models.mlmodel import inside
-from sparkml.models.own_code import bring_code
 from sparkml.models.skops_file import check_skops
 
 if TYPE_CHECKING:
@@ -64,8 +63,6 @@ def read_estimator(folder: Path, description: MLmodel | None) -> tuple[Any, tupl
     """
     need("sklearn", extra="sklearn", why="a scikit-learn model")
     path, kind = model_file(folder, description)
-    if description is not None:
-        bring_code(folder, description.flavors["sklearn"])
     try:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")

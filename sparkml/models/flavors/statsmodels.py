@@ -24,7 +24,6 @@ from sparkml.models.flavors.sklearn_signature import (
 )
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
-from sparkml.models.own_code import bring_code
 from sparkml.models.results import as_column
 from sparkml.spec import Field
 
@@ -62,8 +61,6 @@ def open_model(
         )
     need("statsmodels.api", extra="statsmodels", why="a statsmodels model")
     path = _file(folder, description)
-    if description is not None:
-        bring_code(folder, description.flavors["statsmodels"])
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -16,7 +16,6 @@ from sparkml.models.flavors.sklearn_signature import PREDICTION, line_to_write, 
 from sparkml.models.gpu import refuse_missing
 from sparkml.models.mlmodel import inside
 from sparkml.models.model_config import check_keys
-from sparkml.models.own_code import bring_code
 from sparkml.models.pools import pool_threads
 from sparkml.models.results import as_column
 from sparkml.spec import Field
@@ -62,8 +61,6 @@ def open_model(
     torch = need("torch", extra="torch", why="a PyTorch model")
     torch.set_num_threads(pool_threads())
     path = _file(folder, description)
-    if description is not None:
-        bring_code(folder, description.flavors["pytorch"])
     device = str(model_config.get("device", "cpu"))
     refuse_missing(device, there=torch.cuda.device_count(), library="torch")
     try:
