@@ -301,7 +301,7 @@ def test_a_param_or_key_that_the_model_has_not_is_refused(save):
     with pytest.raises(ConfigError, match=r"model_config key 'bas'.*did you mean 'base'"):
         read_spec(path, model_config={"bas": 1.0})
     for key in ("params", "model_config"):
-        with pytest.raises(ConfigError, match=rf"{key}: \['bas'\] is no mapping by names"):
+        with pytest.raises(ConfigError, match=rf"\['bas'\] is no mapping by names . {key}"):
             read_spec(path, **{key: ["bas"]})
 
 
