@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import dense, is_list, is_vector, stacked
+from sparkml.zones import wall_clock, zone, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +58,7 @@ _CASTS: dict[str, dict[str, str]] = {
     "timestamp": {"timestamp": EXACT, "timestamp_ntz": "read as UTC", "date": "midnight UTC"},
     "timestamp_ntz": {
         "timestamp_ntz": EXACT,
-        "timestamp": "its UTC wall clock",
+        "timestamp": "its wall clock in the session's time zone",
         "date": "midnight",
     },
     "decimal": {"decimal": EXACT, "integer decimal": EXACT},
@@ -215,6 +216,8 @@ def bind(schema: pa.Schema, signature: Signature, *, where: str) -> tuple[Bindin
                 problems.append(f"column '{wanted.name}' is {given}, the model takes {wanted.type}")
                 fix = _cast_fix(wanted, given)
             else:
+                if zone_of(given) and not zone_of(target):
+                    zone(zone_of(given))
                 bound.append(
                     Binding(name=wanted.name, source=str(given), target=wanted.type, rule=rule)
                 )
@@ -287,7 +290,27 @@ def cast(column: pa.Array, target: pa.DataType) -> pa.Array:
         column = dense(column)
     if column.type == target:
         return column
+    if zone_of(column.type) and not zone_of(target):
+        column = wall_clock(column)
     return pc.cast(column, target, safe=False)
+
+
+def check_numbers(inputs: Iterable[Field], *, where: str) -> None:
+    """Refuse columns that no matrix of numbers can hold.
+
+    Raises:
+        SignatureError: NumPy would make something of them: days since 1970 of a date, 1.0 of "1".
+    """
+    for wanted in inputs:
+        dtype = to_arrow_type(wanted.type)
+        element = dtype.value_type if is_list(dtype) else dtype
+        if pa.types.is_temporal(element) or kind(element) in ("string", "binary"):
+            raise SignatureError(
+                f"the model takes numbers, '{wanted.name}' is declared as {wanted.type}",
+                where=where,
+                fix="declare it as double, and make it a number in a step, "
+                f"e.g. unix_date(`{wanted.name}`) of a date",
+            )
 
 
 def matrix(batch: pa.RecordBatch, width: int | None = None) -> npt.NDArray[np.float64]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, did_you_mean
+from sparkml.models.plain import plain_mapping
 from sparkml.spec import OPEN, NullKind, NullPolicy
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def null_policies(
     Raises:
         ConfigError: an unknown column or policy, or a value of the wrong type.
     """
-    entries = {"*": declared} if isinstance(declared, str) else dict(declared or {})
+    entries = {"*": declared} if isinstance(declared, str) else plain_mapping(declared, "nulls")
     names = [f.name for f in inputs]
     for name in entries:
         if name != "*" and name not in names:

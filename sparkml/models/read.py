@@ -16,6 +16,7 @@ from sparkml.models.inspection import Question
 from sparkml.models.mlmodel import read_mlmodel
 from sparkml.models.null_policy import null_policies
 from sparkml.models.own_code import own_code
+from sparkml.models.plain import plain_values
 from sparkml.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def read_spec(
     name: str | None = None,
     flavor: str | None = None,
     signature: Signature | None = None,
-    inputs: Sequence[str] = (),
-    outputs: Sequence[str] = (),
+    inputs: str | Sequence[str] = (),
+    outputs: str | Sequence[str] = (),
     nulls: str | Mapping[str, Any] | None = None,
     params: Mapping[str, Any] | None = None,
     model_config: Mapping[str, Any] | None = None,
@@ -63,7 +64,7 @@ def read_spec(
             the model can give (`margin`, `leaf`, `contributions`). Empty: its usual ones.
         nulls: One policy, or one per input column (`"*"`: the others); `{"fill": value}` is one.
         params: What the model is scored with besides the data: an MLflow pyfunc model's own, or
-            `unknown_key` and `cache_mib` of a keyed one.
+            `unknown_key` and `cache_mib` of a keyed one. NumPy's values and dates become plain.
         model_config: What it is opened with: an MLflow pyfunc model's own, or `providers`,
             `shapes`, `device` and so on of the flavors that have such keys.
         trust: `always`, `promised` or `never`: whether formats that run code may be opened.
@@ -85,7 +86,8 @@ def read_spec(
         ModelUnreadable: the library cannot open the files, or did not survive it.
         SignatureUnknown: neither the model nor the caller tells the columns.
         SignatureError: the given columns are not the model's, or it has no such output.
-        ConfigError: a policy, a null policy, a param or a config key that does not exist.
+        ConfigError: a policy, a null policy, a param or a config key that does not exist, or a
+            param of another type than the model declares.
         ExtraMissing: the flavor's library is not installed.
     """
     found = fetch(uri, tracking_uri=tracking_uri, registry_uri=registry_uri)
@@ -98,10 +100,10 @@ def read_spec(
         environment=environment,
         flavor=flavor,
         signature=signature,
-        inputs=tuple(inputs),
-        outputs=tuple(outputs),
-        params=dict(params or {}),
-        model_config=dict(model_config or {}),
+        inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
+        outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs),
+        params=plain_values(params, where="params", dates=True),
+        model_config=plain_values(model_config, where="model_config", dates=False),
     )
     findings = inspect_first(question, found.folder)
     check_environment(environment, findings.differences, where=found.uri)

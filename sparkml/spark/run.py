@@ -175,4 +175,4 @@ def _plan(df: DataFrame, specs: tuple[ModelSpec, ...], config: JobConfig) -> Sco
             )
     renamed = tuple(replace(s, name=config.rename.get(s.name, s.name)) for s in specs)
     keep = {name: config.rename.get(name) for name in columns}
-    return ScorePlan(df.schema, renamed, keep, where=describe(config.source))
+    return ScorePlan(df, renamed, keep, where=describe(config.source))

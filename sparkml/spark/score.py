@@ -66,7 +66,7 @@ def score(
     keys = [key] if isinstance(key, str) else list(key)
     others = df.columns if keep == "*" else [keep] if isinstance(keep, str) else keep
     kept = [*keys, *others]
-    plan = ScorePlan(df.schema, specs, dict.fromkeys(kept), where="DataFrame")
+    plan = ScorePlan(df, specs, dict.fromkeys(kept), where="DataFrame")
     for spec in plan.in_python:
         ship(df.sparkSession, spec)
     return plan.apply(df, plan.task(batch_rows=batch_rows, tuned=tuned))
@@ -76,7 +76,7 @@ OWN = "the table's own type, as the model tells none"
 
 
 class ScorePlan:
-    """What scoring a table of this schema will do, decided on the driver from the types alone.
+    """What scoring a DataFrame will do, decided on the driver from its columns' types alone.
 
     `keep` holds the columns that pass through, each with its name in the output (None: its own).
     `specs` come out with the table's types where a model leaves them open: `types` has those.
@@ -84,15 +84,16 @@ class ScorePlan:
 
     def __init__(
         self,
-        schema: StructType,
+        df: DataFrame,
         specs: tuple[ModelSpec, ...],
         keep: Mapping[str, str | None] | Iterable[str],
         *,
         where: str,
     ) -> None:
         renames = dict(keep) if isinstance(keep, Mapping) else dict.fromkeys(keep)
+        schema, zone = df.schema, df.sparkSession.conf.get("spark.sql.session.timeZone") or "UTC"
         taken = {s.name: s.signature.open for s in specs}
-        specs = tuple(typed(s, _inputs(schema, s, where)) for s in specs)
+        specs = tuple(typed(s, _inputs(schema, s, zone, where)) for s in specs)
         self.specs = specs
         self.keep = tuple((name, new or name) for name, new in renames.items())
         kept = [_field(schema, name, where) for name, _ in self.keep]
@@ -103,7 +104,7 @@ class ScorePlan:
             s.name: tuple(
                 replace(bound, rule=OWN) if bound.name in taken[s.name] else bound
                 for bound in bind(
-                    _inputs(schema, s, where), s.signature, where=f"{where} for {s.uri}"
+                    _inputs(schema, s, zone, where), s.signature, where=f"{where} for {s.uri}"
                 )
             )
             for s in specs
@@ -197,11 +198,11 @@ def score_type(spec: ModelSpec) -> StructType:
     )
 
 
-def _inputs(schema: StructType, spec: ModelSpec, where: str) -> pa.Schema:
+def _inputs(schema: StructType, spec: ModelSpec, zone: str, where: str) -> pa.Schema:
     wanted = set(spec.signature.names)
     present = [f for f in schema.fields if f.name in wanted]
     others = [f for f in schema.fields if f.name not in wanted]
-    inputs = arrow_schema(StructType(present), where=where)
+    inputs = arrow_schema(StructType(present), where=where, zone=zone)
     if len(present) == len(wanted):
         return inputs
     # The other columns matter only as the nearest match of what is missing.

@@ -181,7 +181,7 @@ def test_a_wrong_number_of_columns_is_refused(inputs, save):
 
 
 def test_a_model_whose_own_code_sees_the_columns_leaves_their_types_open(save):
-    """Nobody knows what that code does with them. Where it forgets the names, they are asked for."""
+    """Nobody knows what that code does. Where it forgets the names, they are asked for."""
     frame = pd.DataFrame({"age": [1, 2, 3], "city": ["a", "b", "a"]})
     final = linear_model.LogisticRegression()
     step = preprocessing.FunctionTransformer(pd.get_dummies)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.arrow import matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix, to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
@@ -167,6 +167,7 @@ class BoostedModel:
         booster = self.booster
         types = [to_arrow_type(f.type) for f in inputs]
         if len(inputs) == 1 and is_list(types[0]) and not booster.categories:
+            check_numbers(inputs, where=self.where)
             width = len(booster.names)
             if inputs[0].length not in (None, width):
                 raise SignatureError(

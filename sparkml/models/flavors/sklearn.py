@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
@@ -28,6 +28,7 @@ from sparkml.models.flavors.sklearn_file import (
     check_predicts,
     code_in,
     is_skops,
+    method_of,
     read_estimator,
 )
 from sparkml.models.flavors.sklearn_graph import (
@@ -42,6 +43,7 @@ from sparkml.models.flavors.sklearn_labels import both_of, public_name
 from sparkml.models.flavors.sklearn_signature import (
     PREDICTION,
     PROBABILITY,
+    chances_type,
     line_to_write,
     order_of,
     outputs_of,
@@ -80,27 +82,34 @@ def open_model(
         raise ConfigError(
             "a scikit-learn model takes no model_config", where=str(folder), fix="leave it out"
         )
+    method = method_of(description, where=str(folder))
     loaded, differences = read_estimator(folder, description)
     made = RestoredModel if is_skops(folder, description) else SklearnModel
-    return made(loaded, differences, where=str(folder))
+    return made(loaded, differences, method=method, where=str(folder))
 
 
 class SklearnModel:
-    """An estimator, its steps taken apart: `predict` and `predict_proba` share the transforms."""
+    """An estimator, its steps taken apart: `predict` and `predict_proba` share the transforms.
 
-    def __init__(self, loaded: Any, differences: tuple[str, ...], *, where: str) -> None:
-        self.where = where
+    Another `method` than `predict` is the one that MLflow was told to call (`pyfunc_predict_fn`):
+    `prediction` is what it gives, and nothing else is given by default.
+    """
+
+    def __init__(
+        self, loaded: Any, differences: tuple[str, ...], *, method: str = "predict", where: str
+    ) -> None:
+        self.where, self.method = where, method
         self.differences = differences
         estimator = chosen(loaded)
         self.steps, self.final = taken_apart(estimator)
-        check_predicts(self.final, where=where)
+        check_predicts(self.final, method, where=where)
         self.estimator = estimator
         first = (*self.steps, self.final)[0]  # a pipeline asks its first step, `passthrough` too
         # Read now: `settle` may forget the names.
         self.names, self.width = names_of(first)
         self._plain = takes_matrix(estimator)
         self._text = public_name(type(first)) in VECTORIZERS
-        self.has_probability = hasattr(self.final, "predict_proba")
+        self.has_probability = method == "predict" and hasattr(self.final, "predict_proba")
 
     @cached_property
     def told(self) -> list[Told]:
@@ -146,6 +155,8 @@ class SklearnModel:
         from sklearn.base import is_regressor
 
         seen = self._probed(inputs, partial(_after, self.features(inputs), self.call()))
+        if self.method != "predict":
+            return (Field(name=PREDICTION, type=chances_type(seen and seen[0])),)
         classes = getattr(self.final, "classes_", None)
         if classes is not None and not len(classes):  # CatBoost's regressors have some too
             classes = None
@@ -214,7 +225,8 @@ class SklearnModel:
         if not {PREDICTION, PROBABILITY} & set(wanted):
             return lambda _: (None, None)
         if PROBABILITY not in wanted or not self.has_probability:
-            return lambda x: (self.final.predict(x), None)
+            predict = getattr(self.final, self.method)
+            return lambda x: (predict(x), None)
         if PREDICTION not in wanted:
             return lambda x: (None, self.final.predict_proba(x))
         return self._both
@@ -240,6 +252,8 @@ class SklearnModel:
         as_matrix = self._plain and numbers and (vector or not any(map(is_list, types)))
         settle(self.estimator, as_matrix=as_matrix)
         width = (inputs[0].length or self.width) if vector else None
+        if vector:
+            check_numbers(inputs, where=self.where)
         if vector and (as_matrix or not self.names):
             return partial(matrix, width=width)
         names = self.names or [f.name for f in inputs]

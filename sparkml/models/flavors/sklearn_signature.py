@@ -103,6 +103,13 @@ def result_type(values: Any) -> str | None:
     return f"list<{element}>" if array.ndim == 2 and array.shape[1] != 1 else element
 
 
+def chances_type(values: Any) -> str:
+    """The type of a column of (log) probabilities; a list of lists for several outputs."""
+    if isinstance(values, list):
+        return "list<list<double>>"
+    return result_type(values) or "list<double>"
+
+
 def common_type(classes: Sequence[Any]) -> str:
     """The type of a list that holds a label of each output."""
     kinds = {label_type(of_output) for of_output in classes}

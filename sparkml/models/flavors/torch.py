@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix, to_arrow_type
 from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extras import need
@@ -104,6 +104,7 @@ class TorchModel:
             raise ConfigError(
                 "a PyTorch model takes no params", where=self.where, fix="leave them out"
             )
+        check_numbers(signature.inputs, where=self.where)
         self._check_width(signature.inputs)
         return TorchPredictor(self, signature)
 
