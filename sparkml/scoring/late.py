@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from sparkml.models.null_policy import null_policies
 from sparkml.models.typed import with_types
 from sparkml.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pyarrow as pa
 
     from sparkml.models.base import Predictor
     from sparkml.spec import ModelSpec
@@ -26,7 +26,9 @@ class LateScorer(Scorer):
     """
 
     def __init__(self, spec: ModelSpec, opened: Callable[[ModelSpec], Predictor]) -> None:
-        super().__init__(spec, None)  # type: ignore[arg-type]  # each set of types has its own
+        # What it gives is known; what it takes, and the model, each set of types has for itself.
+        super().__init__(with_types(spec, pa.schema([])), None)  # type: ignore[arg-type]
+        self.spec = spec
         self._opened = opened
         self._of_types: dict[tuple[str, ...], Scorer] = {}
 

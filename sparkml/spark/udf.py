@@ -21,7 +21,7 @@ from sparkml.spark.score import score_type
 from sparkml.spark.ship import ship
 from sparkml.spark.types import column, folds_case, quoted, spark_type
 from sparkml.spark.worker import open_scorer
-from sparkml.spec import ModelSpec
+from sparkml.spec import OPEN, ModelSpec
 from sparkml.sql_types import sql_type
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def score_udf(
 def _as_vector(given: dict[str, Any], spec: ModelSpec) -> dict[str, Any]:
     """The columns in their order as the one vector that a model takes; empty where it does not."""
     first, *others = spec.signature.inputs
-    if others or not is_list(to_arrow_type(first.type)):
+    if others or first.type == OPEN or not is_list(to_arrow_type(first.type)):
         return {}
     if first.name in given or len(given) != (first.length or len(given)) or not given:
         return {}
