@@ -43,7 +43,7 @@ def sparkml_delta(spark: SparkSession, table: Path, model: Path) -> None:
     spec = _spec(model)
     df = _frame(spark, table)
     target = table.parent / f"delta-{uuid.uuid4().hex}"
-    plan = ScorePlan(df.schema, (spec,), ["id"], where="benchmark")
+    plan = ScorePlan(df, (spec,), ["id"], where="benchmark")
     provenance = Provenance.of((spec,), "benchmark")
     sink = open_sink(spark, DeltaSink(format="delta", path=str(target)), plan.schema, provenance)
     sink.write(df, plan, plan.task(batch_rows=None, tuned=True), max_quarantine=0.0)

@@ -192,7 +192,8 @@ def _of_models(config: Any) -> Iterator[str]:
         yield (
             f"submit pins what it finds then: the version and digest of {named} enter the "
             "configuration. So config.yaml, manifest.json and the run's key will have other hashes "
-            "than here, and a model that the cluster cannot reach is stored besides."
+            "than here, and a model that the cluster cannot reach is stored besides. What a model "
+            "of a registry imports is read by submit, too, and the environment must have it."
         )
 
 

@@ -23,11 +23,12 @@ import pyarrow.compute as pc
 from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import dense, is_list, is_vector, stacked
 from sparkml.sql_types import cast_advice
+from sparkml.zones import wall_clock, zone, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sparkml.spec import Signature
+    from sparkml.spec import Field, Signature
 
 EXACT = "exact"
 NEAREST_DOUBLE = "nearest double: integers beyond 2^53 are rounded"
@@ -61,7 +62,7 @@ _CASTS: dict[str, dict[str, str]] = {
     "timestamp": {"timestamp": EXACT, "timestamp_ntz": "read as UTC", "date": "midnight UTC"},
     "timestamp_ntz": {
         "timestamp_ntz": EXACT,
-        "timestamp": "its UTC wall clock",
+        "timestamp": "its wall clock in the session's time zone",
         "date": "midnight",
     },
     "decimal": {"decimal": EXACT, "integer decimal": EXACT},
@@ -240,6 +241,8 @@ def bind(
                 problems.append(f"column '{name}' is {given}, the model takes {wanted.type}")
                 fix = (advise or advice)(name, given, target)
             else:
+                if zone_of(given) and not zone_of(target):
+                    zone(zone_of(given))
                 bound.append(
                     Binding(
                         name=wanted.name,
@@ -251,6 +254,7 @@ def bind(
                 )
     if missing:
         problems.insert(0, _missing(missing, schema.names))
+        fix = _in_order(signature) or fix
     if problems:
         raise SignatureError("; ".join(problems), where=where, fix=fix)
     return tuple(bound)
@@ -291,6 +295,19 @@ def advice(name: str, given: pa.DataType, wanted: pa.DataType) -> str:
 
 HINTED = 10
 """So many missing columns are told with the nearest name that is there."""
+
+
+def _in_order(signature: Signature) -> str:
+    """What to do where a model that knows no names lacks its columns; else empty."""
+    first = signature.inputs[0]
+    vector = len(signature.inputs) == 1 and is_list(to_arrow_type(first.type))
+    if not vector and signature.names != tuple(f"x{i}" for i in range(len(signature.names))):
+        return ""
+    count = first.length if vector else len(signature.names)
+    return (
+        f"name the table's {f'{count} columns' if count else 'columns'} in the order in which the "
+        "model was trained: inputs=[…] of read_spec(), inputs: […] of the job's model"
+    )
 
 
 def _missing(missing: list[str], present: list[str]) -> str:
@@ -370,7 +387,27 @@ def cast(column: pa.Array, target: pa.DataType) -> pa.Array:
         column = dense(column)
     if column.type == target:
         return column
+    if zone_of(column.type) and not zone_of(target):
+        column = wall_clock(column)
     return pc.cast(column, target, safe=False)
+
+
+def check_numbers(inputs: Iterable[Field], *, where: str) -> None:
+    """Refuse columns that no matrix of numbers can hold.
+
+    Raises:
+        SignatureError: NumPy would make something of them: days since 1970 of a date, 1.0 of "1".
+    """
+    for wanted in inputs:
+        dtype = to_arrow_type(wanted.type)
+        element = dtype.value_type if is_list(dtype) else dtype
+        if pa.types.is_temporal(element) or kind(element) in ("string", "binary"):
+            raise SignatureError(
+                f"the model takes numbers, '{wanted.name}' is declared as {wanted.type}",
+                where=where,
+                fix="declare it as double, and make it a number in a step, "
+                f"e.g. unix_date(`{wanted.name}`) of a date",
+            )
 
 
 def matrix(batch: pa.RecordBatch, width: int | None = None) -> npt.NDArray[np.float64]:

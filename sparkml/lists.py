@@ -33,6 +33,14 @@ def list_parents(lists: pa.Array) -> npt.NDArray[np.int64]:
     return np.repeat(np.arange(len(lists)), lengths)
 
 
+def relisted(lists: pa.Array, values: pa.Array) -> pa.ListArray:
+    """The lists with other values, as many as `lists.flatten()` has; a null list stays null."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    mask = np.concatenate((lists.is_null().to_numpy(zero_copy_only=False), [False]))
+    return pa.ListArray.from_arrays(pa.array(starts, mask=mask), values)
+
+
 def stacked(lists: pa.Array, width: int | None) -> npt.NDArray[np.float64]:
     """Lists as the rows of a matrix, a null list as a row of NaN; `width` where it is known.
 

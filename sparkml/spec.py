@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OPEN = "any"
+"""The type of an input that nobody tells: that of the table's own column, once there is a table."""
+
 NullKind = Literal["propagate", "model", "fill", "quarantine", "fail"]
 
 
@@ -22,7 +25,8 @@ class Field:
     """One column of a model's input or output.
 
     `type` is Arrow's own name of the type: `double`, `int64`, `string`, `list<double>` and so on.
-    `length` is the fixed length of a list column (a feature vector), when it has one.
+    An input may be `any`, the table's own. `length` is the fixed length of a list column (a feature
+    vector), when it has one.
     """
 
     name: str
@@ -42,6 +46,11 @@ class Signature:
     def names(self) -> tuple[str, ...]:
         """The names of the input columns."""
         return tuple(f.name for f in self.inputs)
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """The names of the input columns whose type only a table can tell."""
+        return tuple(f.name for f in self.inputs if f.type == OPEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +89,7 @@ class ModelSpec:
         """The policy of an input column: its own, else that of `"*"`, else `quarantine`.
 
         `read_spec` always sets `"*"`: to `model` where the model takes NaN and nothing is declared.
+        So it does for a column that is not required.
         """
         return self.nulls.get(column) or self.nulls.get("*") or NullPolicy(kind="quarantine")
 

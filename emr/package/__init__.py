@@ -7,9 +7,11 @@
 
 manifest.py     the values, their addresses and digest
 config.py       the job's configuration, resolved, and whether a cluster can reach its places
+places.py       the addresses in it, held against what a cluster can read
 pin.py          an alias → a version and its digest; a local model's files go along
 wheel.py        sparkml as a wheel; `script.py`: the script that spark-submit starts
 requirements.py the locked versions of the chosen extras
+sufficient.py   whether they have what the models import
 environment.py  those, installed for the cluster's Python and processor; `archive.py`: as a tar.gz
 pack.py         the story; `upload.py`: S3, by conditional put; `checksum.py`: as S3 computes them
 """

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from emr.package.places import PLACES, check_addresses, texts
 from emr.package.script import JOBS
 from emr.request.secrets import refuse_secrets
 from sparkml.errors import ConfigError
 from sparkml.files import scheme_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from emr.job_run import JobRun
     from sparkml.config.fields import Section
     from sparkml.config.layers import Loaded
-
-PLACES = frozenset({"path", "encoding", "result", "predictions", "artifacts", "tracking_uri"})
-"""Keys whose values are addresses."""
 
 _SECTIONS = frozenset({"source", "steps", "sink", "result", "predictions", "registry"})
 _SAME_MACHINE = frozenset({"", "file", "sqlite"})
@@ -48,7 +46,9 @@ def resolved_config(
 
     if job is not None:
         kind = getattr(kinds, JOBS[job])
-        return Resolved(loaded=kinds.load_as(kind, run.config, sets=run.sets, env=env))
+        loaded = kinds.load_as(kind, run.config, sets=run.sets, env=env)
+        check_addresses(loaded.config)
+        return Resolved(loaded=loaded)
     if run.sets:
         raise ConfigError(
             "--set changes the configuration of our jobs, and this script is none of them",
@@ -101,7 +101,7 @@ def out_of_reach(config: Section) -> list[tuple[str, str]]:
     """
     values = config.model_dump(mode="json", by_alias=True)
     found = []
-    for key, value in _texts({k: v for k, v in values.items() if k in _SECTIONS}):
+    for key, value in texts({k: v for k, v in values.items() if k in _SECTIONS}):
         name = key.rpartition(".")[2]
         registry = key == "registry.tracking_uri"
         if name not in PLACES or (registry and "models" in values):
@@ -115,15 +115,3 @@ def out_of_reach(config: Section) -> list[tuple[str, str]]:
     if values.get("output") and not values.get("register"):
         found.append((f"output is {values['output']}, on the driver", "register.name=NAME"))
     return found
-
-
-def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a tree, with its dotted key."""
-    if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _texts(item, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list):
-        for at, item in enumerate(value):
-            yield from _texts(item, f"{key}[{at}]")

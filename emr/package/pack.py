@@ -21,8 +21,8 @@ from emr.package.manifest import (
 from emr.package.pin import Pinned, pin_models
 from emr.package.requirements import Requirements, requirements_of
 from emr.package.script import Script, script_of
+from emr.package.sufficient import check_models, local_imports
 from emr.package.wheel import wheel_bytes, wheel_name
-from sparkml.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 
 CONFIG = "config.yaml"
 """The configuration's name on the cluster: what `--config` says there."""
-
-_WITHIN = {
-    "transformers": ("torch",),
-    "all": ("sklearn", "lightgbm", "xgboost", "catboost", "onnx", "statsmodels", "mlflow"),
-}
-"""Extras that hold others."""
 
 
 def _silent(_text: str) -> None:
@@ -72,13 +66,14 @@ def pack(
 
     Raises:
         ConfigError: the configuration is wrong, or names places that the cluster cannot reach; the
-            environment's extras cannot open a model.
+            environment lacks what a model imports.
         ModelError: a model cannot be found or read.
         PackageError: the environment cannot be built.
     """
     script = script_of(run.job)
     resolved = resolved_config(run, script.job)
     pinned = None
+    may_lack: tuple[str, ...] = ()
     data = resolved.data
     if resolved.loaded is not None:
         config = resolved.loaded.config
@@ -87,7 +82,7 @@ def pack(
         if script.job == "score":
             pinned = pin_models(config, ship=run.ship_model, artifacts=spec.artifacts)
             config = pinned.config
-            _check_extras(run, pinned)
+            may_lack = check_models(pinned.imports, run.environment, _packed(run, spec))
         data = config_bytes(config)
     code = _code(script, data, spec, cache=cache)
     archive, requirements = _environment(run, spec, cache=cache, report=report, stored=stored)
@@ -104,7 +99,7 @@ def pack(
     return LocalPackage(
         package=package,
         requirements=requirements,
-        notes=_notes(pinned),
+        notes=(*_notes(pinned), *may_lack),
         kms_key=spec.security.at_rest_kms_key,
     )
 
@@ -113,15 +108,19 @@ def plan_package(run: JobRun, spec: ClusterSpec) -> Package:
     """The addresses that a run's parts would have: nothing is built, asked for or written.
 
     The models are not looked up, so the addresses of a scoring job's configuration and manifest
-    stand for those that `pack` finds once its aliases are pinned.
+    stand for those that `pack` finds once its aliases are pinned. Those in files of this machine
+    are looked into.
 
     Raises:
-        ConfigError: the configuration is wrong.
+        ConfigError: the configuration is wrong; the environment lacks what such a model imports.
         PackageError: the environment's libraries are unknown here.
     """
     script = script_of(run.job)
     resolved = resolved_config(run, script.job)
     data = resolved.data if resolved.loaded is None else config_bytes(resolved.loaded.config)
+    packed = _packed(run, spec)
+    if resolved.loaded is not None and script.job == "score":
+        check_models(local_imports(resolved.loaded.config), run.environment, packed)
 
     def address(content: bytes, name: str) -> str:
         return code_address(spec.artifacts, checksums_of(content).sha256, name)
@@ -131,7 +130,7 @@ def plan_package(run: JobRun, spec: ClusterSpec) -> Package:
         script=address(script.data, script.name),
         wheel=address(wheel_bytes(), wheel_name()),
         config=address(data, CONFIG),
-        archive=run.environment.archive or _environment_address(spec, _requirements(run, spec)),
+        archive=run.environment.archive or (_environment_address(spec, packed) if packed else ""),
     )
 
 
@@ -139,26 +138,6 @@ def _is(archive: PackedFile) -> str:
     """What tells a named archive's bytes from others at its address; empty where none was seen."""
     known = archive.sha256 or archive.checksum
     return f"{archive.bytes} {known}" if known else ""
-
-
-def _check_extras(run: JobRun, pinned: Pinned) -> None:
-    """Refuse an environment that cannot open a model: the step would find out after minutes.
-
-    One that the run brings along is its own affair, and so is a requirements file.
-    """
-    given = run.environment
-    if given.archive is not None or given.requirements is not None:
-        return
-    for name, extra in pinned.extras.items():
-        if extra in given.extras or any(extra in _WITHIN.get(one, ()) for one in given.extras):
-            continue
-        if extra != "spark":  # the cluster's own
-            raise ConfigError(
-                f"the environment has {', '.join(given.extras)}, which cannot open the model",
-                where=f"models.{name}",
-                fix=f"add {extra} to environment.extras: --run-set environment.extras="
-                f"[{','.join((*given.extras, extra))}]",
-            )
 
 
 def _code(
@@ -188,6 +167,11 @@ def _requirements(run: JobRun, spec: ClusterSpec) -> Requirements:
     machine = {"x86_64": "x86_64", "arm64": "aarch64"}[arch_of(spec)]
     chosen = run.environment
     return requirements_of(chosen.extras, chosen.requirements, python=spec.python, machine=machine)
+
+
+def _packed(run: JobRun, spec: ClusterSpec) -> Requirements | None:
+    """What is packed; None where the run names an archive that is there."""
+    return None if run.environment.archive else _requirements(run, spec)
 
 
 def _environment_address(spec: ClusterSpec, requirements: Requirements) -> str:

@@ -46,6 +46,12 @@ class Requirements:
     own: bytes = b""
 
     @property
+    def distributions(self) -> frozenset[str]:
+        """The names of what is installed, the user's own among them."""
+        listed = (name.partition("==")[0] for name in self.names)
+        return frozenset({*map(normal, listed), *_named_in(self.own)})
+
+    @property
     def digest(self) -> str:
         """One SHA-256 over both files."""
         own = hashlib.sha256(self.own).hexdigest()
@@ -80,6 +86,24 @@ def requirements_of(
         hashed=all("--hash" in line for line in lines),
         own=_own(own),
     )
+
+
+def extra_that_brings(names: Iterable[str], *, among: Iterable[str]) -> str:
+    """The first of these extras of sparkml that asks for one of the distributions, else empty.
+
+    One whose own name it is comes first: `torch` before `transformers`.
+    """
+    wanted = {normal(name) for name in names}
+    needs = _metadata("sparkml", "sparkml").needs
+    for extra in sorted(among, key=lambda extra: extra not in wanted):
+        brought = {
+            normal(re.match(r"[\w.-]+", need)[0])  # type: ignore[index]
+            for need in needs
+            if re.search(rf"extra == ['\"]{re.escape(extra)}['\"]", need)
+        }
+        if wanted & brought:
+            return extra
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +164,7 @@ def _needed(
     chosen = extras or {""}
     if parsed.marker and not any(parsed.marker.evaluate({**target, "extra": e}) for e in chosen):
         return None
-    return _normal(parsed.name), frozenset(parsed.extras)
+    return normal(parsed.name), frozenset(parsed.extras)
 
 
 def _target(python: str, machine: str) -> dict[str, str]:
@@ -165,7 +189,7 @@ def _locked() -> dict[str, str]:
     text = re.sub(r"^\s*#.*\n", "", lock.read_text(encoding="utf-8"), flags=re.MULTILINE)
     lines = text.replace("\\\n", " ").splitlines()
     return {
-        _normal(line.partition("==")[0]): " ".join(line.split()) for line in lines if "==" in line
+        normal(line.partition("==")[0]): " ".join(line.split()) for line in lines if "==" in line
     }
 
 
@@ -187,5 +211,16 @@ def _own(path: str | None) -> bytes:
     return data
 
 
-def _normal(name: str) -> str:
+def _named_in(own: bytes) -> frozenset[str]:
+    """The distributions that a requirements file names, by their names or their wheels'."""
+    found = set()
+    for line in own.decode("utf-8", "replace").splitlines():
+        wheel = re.search(r"([\w.]+)-[\w.!+]+(?:-[\w.]+){3,4}\.whl", line)
+        name = re.match(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:[\[=<>~!@;#]|$)", line)
+        found |= {normal(one[1]) for one in (wheel, name) if one}
+    return frozenset(found)
+
+
+def normal(name: str) -> str:
+    """A distribution's name as indexes compare it."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()

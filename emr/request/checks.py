@@ -161,7 +161,9 @@ def _bootstrap_problems(spec: ClusterSpec) -> Iterator[Problem]:
             yield what, "gpu", "install it again"
     for position, action in enumerate(spec.bootstrap):
         where = f"bootstrap[{position}].script"
-        if not action.script.startswith("s3://") and not script_file(action.script).is_file():
+        if action.script.startswith("s3://"):
+            yield from form_problems("script on S3", action.script, where)
+        elif not script_file(action.script).is_file():
             fix = "name a file, or an s3:// address"
             yield f"there is no script '{action.script}'", where, fix
 
@@ -174,6 +176,8 @@ def _run_problems(run: JobRun, spec: ClusterSpec) -> Iterator[Problem]:
             f"{spec.step_concurrency} steps at a time: EMR takes CONTINUE only"
         )
         yield what, "action_on_failure", "take CONTINUE, or step_concurrency: 1"
+    if run.environment.archive is not None:
+        yield from form_problems("archive on S3", run.environment.archive, "environment.archive")
     if run.runtime_role is None:
         return
     wrong = list(form_problems("role ARN", run.runtime_role, "runtime_role"))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from sparkml.config.fields import Address, AsTuple, Section
+from sparkml.config.fields import AsTuple, FileAddress, Section
 from sparkml.config.job import SparkSection, Step, Workers, kept
 from sparkml.config.sinks import Sink
 from sparkml.config.sources import Source, refuse_source
@@ -21,7 +21,7 @@ class FeaturesConfig(Section):
     """The columns to write, those of the steps among them; `"*"` is all of them."""
     sink: Sink
     """Filled by Spark's own writer, whatever the format: a Delta table in one commit."""
-    result: Address | None = None
+    result: FileAddress | None = None
     """A JSON file that tells the run's outcome, for whoever cannot see the driver's output."""
     spark: SparkSection = SparkSection()
     workers: Workers = Workers()

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from sparkml.addresses import mistake_in
 from sparkml.redaction import credentials_in, safe_line
 
 
@@ -70,6 +71,21 @@ def _without_credentials(address: str) -> str:
     return address
 
 
+def _well_formed(*, mlflow: bool = False, file: bool = False) -> AfterValidator:
+    """An address that some store may have; an error says the form to write."""
+
+    def check(address: str) -> str:
+        found = mistake_in(address, mlflow=mlflow, file=file)
+        if found:
+            _without_credentials(found[1])  # which the wrong form hid
+            words = f"must be {found[0]}, not {shown(address)}"
+            context = {"words": words, "fix": f"write {found[1]}"}
+            raise PydanticCustomError("address", "{words}", context)
+        return address
+
+    return AfterValidator(check)
+
+
 def parse_names(value: object) -> tuple[str, ...]:
     """Column names from a list of them, or from one alone.
 
@@ -109,8 +125,14 @@ def _listed(value: object) -> object:
 Text = Annotated[str, StringConstraints(min_length=1)]
 """Text that says something."""
 
-Address = Annotated[Text, AfterValidator(_without_credentials)]
+Address = Annotated[Text, AfterValidator(_without_credentials), _well_formed()]
 """Where something is: a path or an address without passwords, tokens and keys in it."""
+
+FileAddress = Annotated[Text, AfterValidator(_without_credentials), _well_formed(file=True)]
+"""The address of one file."""
+
+MlflowAddress = Annotated[Text, AfterValidator(_without_credentials), _well_formed(mlflow=True)]
+"""An address that MLflow may read: `models:/…` and `runs:/…`, besides any other."""
 
 Label = Annotated[Text, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
 """Text that may look like a whole number, such as a date without dashes."""

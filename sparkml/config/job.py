@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator
 
 from sparkml.config.fields import (
-    Address,
     AsTuple,
+    FileAddress,
     Free,
+    MlflowAddress,
     Names,
     Options,
     Section,
@@ -41,11 +42,11 @@ Digest = Annotated[
 class ModelEntry(Section):
     """One model: where it is, and what the caller knows better than its files."""
 
-    uri: Address
+    uri: MlflowAddress
     """`models:/name@alias`, `models:/name/3`, `runs:/…`, a folder or a file."""
     digest: Digest | None = None
     """The digest that its files must have; others are refused. `emr submit` writes it down."""
-    origin: Address | None = None
+    origin: MlflowAddress | None = None
     """The model that `uri` holds a copy of, such as `models:/wine/3`: what the output's provenance
     tells instead."""
     flavor: Text | None = None
@@ -58,6 +59,8 @@ class ModelEntry(Section):
     """Per input column; the key `"*"` is the default. Null leaves it to the model's own."""
     signature: Annotated[Signature | None, BeforeValidator(parse_signature)] = None
     """The columns it takes and gives, when the model itself does not say."""
+    inputs: Names = ()
+    """The table's columns in the order in which the model takes them, where it knows no names."""
     outputs: Names = ()
     """Which of its outputs to give, by name, `margin`, `leaf` and `contributions` among them where
     it has them; empty for its usual ones."""
@@ -86,7 +89,7 @@ class Step(Section):
     expr: Text
     """A Spark SQL expression over the source's columns and those of earlier steps; it may call any
     feature of docs/features.md."""
-    encoding: Address | None = None
+    encoding: FileAddress | None = None
     """The JSON file of a fitted encoding, which `expr` may call by the name of this column:
     `{column: city_rate, encoding: city_rate.json, expr: city_rate(city)}`."""
 
@@ -140,7 +143,7 @@ class JobConfig(Section):
     """The share of rows, 0 to 1, that may fail; above it nothing is committed. Never a count: `1`
     is every row, and `0` none."""
     sink: Sink
-    result: Address | None = None
+    result: FileAddress | None = None
     """A JSON file that tells the run's outcome, for whoever cannot see the driver's output."""
     spark: SparkSection = SparkSection()
     workers: Workers = Workers()

@@ -142,7 +142,7 @@ def _mistake(root: Root, error: Any) -> Mistake:  # noqa: PLR0911  # one return 
         return _not_one_of([w.strip("'") if "'" in w else w.lower() for w in words], given, at)
     if kind == "value_error":
         return Mistake(at=at, what=f"'{key}' {context['error']}", fix=_FIXES.get(at, ""))
-    if kind == "credentials":
+    if kind in ("credentials", "address"):
         return Mistake(at=at, what=f"'{key}' {error['msg']}", fix=context["fix"])
     if kind == "too_short":
         return Mistake(at=at, what=f"'{key}' must not be empty")

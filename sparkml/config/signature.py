@@ -8,13 +8,13 @@ from typing import get_args
 
 from sparkml.config.fields import shown
 from sparkml.errors import did_you_mean
-from sparkml.spec import Field, NullKind, NullPolicy, Signature
+from sparkml.spec import OPEN, Field, NullKind, NullPolicy, Signature
 
 NULL_KINDS: tuple[str, ...] = get_args(NullKind)
 
 # Arrow's names, and the names that people who come from Python, NumPy or SQL write instead.
 TYPES: dict[str, str] = {
-    **{name: name for name in ("bool", "float", "double", "string", "binary")},
+    **{name: name for name in ("bool", "float", "double", "string", "binary", OPEN)},
     **{name: name for name in ("int8", "int16", "int32", "int64")},
     **{name: name for name in ("date32[day]", "timestamp[us]", "timestamp[us, tz=UTC]")},
     "boolean": "bool",

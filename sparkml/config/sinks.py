@@ -77,7 +77,7 @@ class CsvSink(_Output):
 
 
 class TableSink(_Output):
-    """A table of the session's catalog, through Spark's writer."""
+    """A table of the session's catalog: Delta's committed once, others through Spark's writer."""
 
     format: Literal["table"]
     table: Text

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from sparkml.config.fields import Address, AsTuple, Free, Names, Section, Text, shown
+from sparkml.config.fields import (
+    Address,
+    AsTuple,
+    FileAddress,
+    Free,
+    MlflowAddress,
+    Names,
+    Section,
+    Text,
+    shown,
+)
 from sparkml.config.job import Registry, SparkSection, Step, Workers
 from sparkml.config.sources import Source, refuse_source
 
@@ -92,7 +102,7 @@ class Tracking(Registry):
 
     experiment: Text = "sparkml"
     """MLflow's experiment; it is made when it is not there."""
-    artifacts: Address | None = None
+    artifacts: MlflowAddress | None = None
     """Where an experiment that is made now keeps its files; the tracking server decides when null.
     """
 
@@ -130,7 +140,7 @@ class TrainConfig(Section):
     predictions: Address | None = None
     """A folder for the held-out rows with their predictions, as Parquet; what is there is replaced
     before the model is measured and its alias moved."""
-    result: Address | None = None
+    result: FileAddress | None = None
     """A JSON file that tells the run's outcome, for whoever cannot see the driver's output."""
     spark: SparkSection = SparkSection()
     workers: Workers = Workers()

@@ -6,7 +6,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from sparkml.config.fields import Address, AsTuple, Free, Names, Section, SomeNames, Text, shown
+from sparkml.config.fields import (
+    Address,
+    AsTuple,
+    FileAddress,
+    Free,
+    Names,
+    Section,
+    SomeNames,
+    Text,
+    shown,
+)
 from sparkml.config.job import SparkSection, Step, Workers
 from sparkml.config.sources import Source
 from sparkml.config.train import Register, Tracking, importable
@@ -59,7 +69,7 @@ class TrainManyConfig(Section):
     registry: Tracking = Tracking()
     register_: Register | None = Field(default=None, alias="register")
     """Null leaves the model in its folder and asks no registry."""
-    result: Address | None = None
+    result: FileAddress | None = None
     """A JSON file that tells the run's outcome, for whoever cannot see the driver's output."""
     spark: SparkSection = SparkSection()
     workers: Workers = Workers()

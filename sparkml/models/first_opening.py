@@ -55,7 +55,7 @@ def inspect_first(question: Question, folder: Path) -> Findings:
         ModelUnreadable: the library ended the process, did not end, or took too much memory.
         SparkMLError: whatever `inspect` raises.
     """
-    asked = _plain(question)
+    asked = asdict(question)
     key = _key(asked)
     known = _outcome(noted(question.digest, key), question.where)
     if isinstance(known, Findings):
@@ -107,6 +107,7 @@ def answer(argument: Mapping[str, Any]) -> dict[str, Any]:
     question = Question(
         **{
             **asked,
+            "inputs": tuple(asked["inputs"]),
             "outputs": tuple(asked["outputs"]),
             "signature": _signature(given) if given else None,
         }
@@ -229,19 +230,6 @@ def _error(answered: Mapping[str, Any]) -> SparkMLError:
 def _more(variable: str) -> str:
     example = {TIME: 60, MEMORY: 8192}[variable]
     return f"if you know that the file is right, set {variable}={example} in the environment"
-
-
-def _plain(question: Question) -> dict[str, Any]:
-    for key in ("params", "model_config"):
-        try:
-            json.dumps(getattr(question, key))
-        except (TypeError, ValueError) as error:
-            raise ConfigError(
-                f"a value in it is not plain: {error}",
-                where=key,
-                fix="give texts, numbers, booleans, nulls, and lists and mappings of these",
-            ) from error
-    return asdict(question)
 
 
 def _signature(plain: Mapping[str, Any]) -> Signature:

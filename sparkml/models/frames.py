@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sparkml.arrow import matrix
 from sparkml.lists import is_list
@@ -12,19 +14,32 @@ from sparkml.lists import is_list
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
+_DAYS = 106_751
+_MICROSECONDS = 2**63 // 1_000
+"""How far from 1970 nanoseconds reach: from 1677-09-21 to 2262-04-11."""
 
-def frame(batch: pa.RecordBatch, names: Sequence[str], *, missing: float | None) -> pd.DataFrame:
+
+def frame(
+    batch: pa.RecordBatch,
+    names: Sequence[str],
+    *,
+    missing: float | None,
+    dates_as_objects: bool = False,
+) -> pd.DataFrame:
     """`batch` as a DataFrame with the columns `names`, as pandas itself would have read it.
 
     * doubles and floats: as they are, a null is NaN;
     * integers: their own type where the batch has no null in the column, else float64 with NaN;
     * booleans: `bool`, or with nulls objects with `missing` in their place;
     * strings and binaries: objects, a null is `missing` (None or NaN);
-    * dates and timestamps: `datetime64[ns]`, which pandas 2 reads them as; a null is NaT;
-    * decimals: `decimal.Decimal` objects; lists: NumPy arrays; a null is None.
+    * dates and timestamps: `datetime64[ns]`, which pandas 2 reads them as, and `datetime64[us]`
+      where nanoseconds do not reach (see `groups`); a null is NaT;
+    * dates, if `dates_as_objects`: `datetime.date`, as Spark's own UDFs give them; a null is None;
+    * decimals: `decimal.Decimal` objects; lists: NumPy arrays, of `datetime.date` and
+      `datetime64[us]` where they hold dates and timestamps; a null is None.
 
     Costs one copy of the columns.
     """
@@ -32,16 +47,53 @@ def frame(batch: pa.RecordBatch, names: Sequence[str], *, missing: float | None)
 
     if all(pa.types.is_float64(column.type) for column in batch.schema):
         return pd.DataFrame(matrix(batch), columns=list(names), copy=False)
-    columns = [_series(column, missing) for column in batch.columns]
+    columns = [_series(column, missing, dates_as_objects) for column in batch.columns]
     made = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(batch.num_rows), copy=False)
     made.columns = pd.Index(list(names))
     return made
 
 
-def _series(column: pa.Array, missing: float | None) -> Any:
+def groups(batch: pa.RecordBatch, moments: Sequence[int]) -> list[npt.NDArray[np.int64]]:
+    """The rows that can share a DataFrame: alike in which of the columns `moments` are far away.
+
+    A pandas column has one type, and a date in 9999 none of nanoseconds. Rows of one group have in
+    each column either nanoseconds or microseconds, so that the type that a model sees for a value
+    depends on that value alone and never on its neighbours. Empty where all rows can go together.
+    """
+    far = [mask for i in moments if (mask := _far(batch.column(i))) is not None]
+    if not far:
+        return []
+    _, group = np.unique(np.stack(far, axis=1), axis=0, return_inverse=True)
+    return [np.flatnonzero(group.ravel() == g) for g in range(int(group.max()) + 1)]
+
+
+def is_moment(dtype: pa.DataType) -> bool:
+    """Whether a column of this type is one of dates or timestamps."""
+    return bool(pa.types.is_date(dtype) or pa.types.is_timestamp(dtype))
+
+
+def _far(column: pa.Array) -> npt.NDArray[np.bool_] | None:
+    """Which dates or timestamps nanoseconds do not reach; None where they reach all."""
+    if pa.types.is_date(column.type):
+        counts, limit = column.cast(pa.date32()).view(pa.int32()), _DAYS
+    else:
+        counts, limit = column.cast(pa.timestamp("us")).view(pa.int64()), _MICROSECONDS
+    ends = pc.min_max(counts)
+    if (ends["max"].as_py() or 0) <= limit and (ends["min"].as_py() or 0) >= -limit:
+        return None
+    far = pc.or_(pc.greater(counts, limit), pc.less(counts, -limit)).fill_null(False)
+    mask: npt.NDArray[np.bool_] = far.to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _series(column: pa.Array, missing: float | None, dates_as_objects: bool) -> Any:
     dtype = column.type
-    if pa.types.is_temporal(dtype):
-        return column.to_pandas(date_as_object=False, coerce_temporal_nanoseconds=True)
+    if pa.types.is_date(dtype) and dates_as_objects:
+        return column.to_pandas(date_as_object=True)
+    if is_moment(dtype):
+        near = _far(column) is None
+        wanted = pa.timestamp("ns" if near else "us", getattr(dtype, "tz", None))
+        return column.cast(wanted).to_pandas(coerce_temporal_nanoseconds=near)
     if is_list(dtype) or pa.types.is_decimal(dtype):
         return column.to_pandas()
     values = column.to_numpy(zero_copy_only=False)

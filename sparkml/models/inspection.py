@@ -6,6 +6,7 @@ This is where whatever the files hold is looked at for the first time, so nobody
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from sparkml.models.environment import check_environment, environment_difference
 from sparkml.models.gpu import on_cpu
 from sparkml.models.identify import identify, module_of
 from sparkml.models.mlmodel import read_mlmodel
+from sparkml.models.own_code import own_code
 from sparkml.models.trust import check_trust
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Question:
     environment: str
     flavor: str | None
     signature: Signature | None
+    inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     params: Mapping[str, Any]
     model_config: Mapping[str, Any]
@@ -76,19 +79,33 @@ def inspect(question: Question, folder: Path) -> Findings:
     )
     recorded = environment_differences(folder, description, row.name)
     check_environment(question.environment, recorded, where=where)
-    model = _opened_first(flavor, folder, description, question.model_config)
-    unsaid = tuple(seen for seen in model.differences if seen not in recorded)
-    check_environment(question.environment, unsaid, where=where)
-    columns = decide(model, description, question.signature, question.outputs, where=where)
-    predictor = model.predictor(columns, question.params)
-    if isinstance(predictor, ChecksItself):
-        predictor.check()
-    return Findings(
-        flavor=row.name,
-        signature=columns,
-        takes_nan=predictor.takes_nan,
-        differences=(*recorded, *unsaid),
-    )
+    code = own_code(folder, description, row.mlflow_key, runs_code=bool(reason))
+    with code.present() if code else nullcontext():
+        model = _opened_first(flavor, folder, description, question.model_config)
+        unsaid = tuple(seen for seen in model.differences if seen not in recorded)
+        check_environment(question.environment, unsaid, where=where)
+        columns = decide(
+            model,
+            description,
+            question.signature,
+            question.outputs,
+            names=question.inputs,
+            where=where,
+        )
+        differences = (*recorded, *unsaid)
+        if columns.open:  # to be asked again when a table tells the types
+            return Findings(
+                flavor=row.name, signature=columns, takes_nan=False, differences=differences
+            )
+        predictor = model.predictor(columns, question.params)
+        if isinstance(predictor, ChecksItself):
+            predictor.check()
+        return Findings(
+            flavor=row.name,
+            signature=columns,
+            takes_nan=predictor.takes_nan,
+            differences=differences,
+        )
 
 
 def _opened_first(

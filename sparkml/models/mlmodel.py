@@ -45,11 +45,19 @@ TENSOR_TYPES = {
 """NumPy's types as MLflow names them and the Arrow types that they become."""
 
 
+_DIMENSIONS = 16
+"""No model has more; a type of a thousand would end the process that reads its name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """The shape and type of a tensor input, as the model wants it (`-1` is any length)."""
+    """The shape and type of a tensor input, as the model wants it (`-1` is any length).
+
+    `named`: MLflow recorded the name, so the model takes a mapping of arrays, were it the only one.
+    """
 
     name: str
+    named: bool
     dtype: str
     shape: tuple[int, ...]
 
@@ -165,7 +173,8 @@ def _side(
         fields.append(made)
         if entry.get("type") == "tensor":
             spec = entry["tensor-spec"]
-            tensors.append(Tensor(name=name, dtype=spec["dtype"], shape=tuple(spec["shape"])))
+            named, shape = bool(entry.get("name")), tuple(spec["shape"])
+            tensors.append(Tensor(name=name, named=named, dtype=spec["dtype"], shape=shape))
     return tuple(fields), tuple(tensors), ""
 
 
@@ -183,19 +192,21 @@ def _column_type(entry: Mapping[str, Any]) -> str | None:
 
 
 def _tensor_field(entry: Mapping[str, Any], name: str, numeric: str) -> Field | None:
-    """A tensor as one column: a row's part of it, flattened, is one value or one list.
+    """A tensor as one column: a row's part of it is one value or one list.
 
-    An input of numbers takes `list<double>` whatever its type, since that is what tables hold; the
-    flavor converts it.
+    An input is flattened; its numbers are `list<double>` whatever their type (`numeric`), since
+    that is what tables hold: the flavor converts it. An output has a list for each dimension.
     """
     if entry.get("type") != "tensor":
         return None
     shape = tuple(entry["tensor-spec"]["shape"])[1:]
     dtype = TENSOR_TYPES.get(str(entry["tensor-spec"]["dtype"]))
-    if dtype is None:
+    if dtype is None or len(shape) > _DIMENSIONS:
         return None
     if not shape:
         return Field(name=name, type=dtype)
+    if not numeric and len(shape) > 1:
+        return Field(name=name, type="list<" * len(shape) + dtype + ">" * len(shape))
     element = numeric if numeric and dtype != "string" else dtype
     length = math.prod(shape) if min(shape) > 0 else None
     return Field(name=name, type=f"list<{element}>", length=length)

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, did_you_mean
-from sparkml.spec import NullKind, NullPolicy
+from sparkml.models.plain import plain_mapping
+from sparkml.spec import OPEN, NullKind, NullPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,12 +26,13 @@ def null_policies(
 
     `declared` is nothing, one policy for every column, or a policy per column (`"*"`: all others);
     a policy is a word or `{"fill": value}`. The default of the default: `model` where the model
-    itself takes missing values, `quarantine` otherwise.
+    itself takes missing values and for a column that it does not require, `quarantine` otherwise.
+    Where a type is open, only what is declared: the rest is for later.
 
     Raises:
         ConfigError: an unknown column or policy, or a value of the wrong type.
     """
-    entries = {"*": declared} if isinstance(declared, str) else dict(declared or {})
+    entries = {"*": declared} if isinstance(declared, str) else plain_mapping(declared, "nulls")
     names = [f.name for f in inputs]
     for name in entries:
         if name != "*" and name not in names:
@@ -40,7 +42,11 @@ def null_policies(
                 fix=did_you_mean(name, names),
             )
     default = NullPolicy(kind="model" if takes_nan else "quarantine")
+    if any(f.type == OPEN for f in inputs):  # the model cannot be asked yet
+        return {name: _policy(entry, name) for name, entry in entries.items()}
     policies = {"*": _policy(entries["*"], "*") if "*" in entries else default}
+    if "*" not in entries:
+        policies |= {f.name: NullPolicy(kind="model") for f in inputs if not f.required}
     policies |= {name: _policy(entry, name) for name, entry in entries.items() if name != "*"}
     for column in inputs:
         _check_fill(policies.get(column.name, policies["*"]), column)

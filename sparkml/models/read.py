@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import DigestMismatch, ModelNotFound
@@ -14,6 +15,8 @@ from sparkml.models.identify import identify, module_of
 from sparkml.models.inspection import Question
 from sparkml.models.mlmodel import read_mlmodel
 from sparkml.models.null_policy import null_policies
+from sparkml.models.own_code import own_code
+from sparkml.models.plain import plain_values
 from sparkml.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -30,7 +33,8 @@ def read_spec(
     name: str | None = None,
     flavor: str | None = None,
     signature: Signature | None = None,
-    outputs: Sequence[str] = (),
+    inputs: str | Sequence[str] = (),
+    outputs: str | Sequence[str] = (),
     nulls: str | Mapping[str, Any] | None = None,
     params: Mapping[str, Any] | None = None,
     model_config: Mapping[str, Any] | None = None,
@@ -54,11 +58,13 @@ def read_spec(
         flavor: A row of `FLAVORS`; the first that reads the files by default.
         signature: The columns it takes or gives, where it does not tell or tells it wrong; an
             empty side is asked of the model.
+        inputs: The table's columns in the order in which the model takes them, where it was trained
+            without names (on an array) or with others.
         outputs: The names of the outputs, in order: `prediction`, `probability`, and what else
             the model can give (`margin`, `leaf`, `contributions`). Empty: its usual ones.
         nulls: One policy, or one per input column (`"*"`: the others); `{"fill": value}` is one.
         params: What the model is scored with besides the data: an MLflow pyfunc model's own, or
-            `unknown_key` and `cache_mib` of a keyed one.
+            `unknown_key` and `cache_mib` of a keyed one. NumPy's values and dates become plain.
         model_config: What it is opened with: an MLflow pyfunc model's own, or `providers`,
             `shapes`, `device` and so on of the flavors that have such keys.
         trust: `always`, `promised` or `never`: whether formats that run code may be opened.
@@ -80,7 +86,8 @@ def read_spec(
         ModelUnreadable: the library cannot open the files, or did not survive it.
         SignatureUnknown: neither the model nor the caller tells the columns.
         SignatureError: the given columns are not the model's, or it has no such output.
-        ConfigError: a policy, a null policy, a param or a config key that does not exist.
+        ConfigError: a policy, a null policy, a param or a config key that does not exist, or a
+            param of another type than the model declares.
         ExtraMissing: the flavor's library is not installed.
     """
     found = fetch(uri, tracking_uri=tracking_uri, registry_uri=registry_uri)
@@ -93,9 +100,10 @@ def read_spec(
         environment=environment,
         flavor=flavor,
         signature=signature,
-        outputs=tuple(outputs),
-        params=dict(params or {}),
-        model_config=dict(model_config or {}),
+        inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
+        outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs),
+        params=plain_values(params, where="params", dates=True),
+        model_config=plain_values(model_config, where="model_config", dates=False),
     )
     findings = inspect_first(question, found.folder)
     check_environment(environment, findings.differences, where=found.uri)
@@ -155,5 +163,10 @@ def open_verified(spec: ModelSpec, folder: Path) -> Predictor:
     """
     description = read_mlmodel(folder)
     row = identify(folder, description, spec.flavor, where=spec.uri)
-    model = module_of(row).open_model(folder, description, spec.model_config)
-    return model.predictor(spec.signature, spec.params)
+    flavor = module_of(row)
+    runs_code = bool(flavor.runs_code(folder, description))
+    code = own_code(folder, description, row.mlflow_key, runs_code=runs_code)
+    with code.present() if code else nullcontext():
+        model = flavor.open_model(folder, description, spec.model_config)
+        predictor = model.predictor(spec.signature, spec.params)
+    return code.around(predictor) if code else predictor

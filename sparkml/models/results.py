@@ -10,45 +10,188 @@ import pyarrow as pa
 from sparkml.lists import is_list
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
 
 def as_column(values: Any, dtype: pa.DataType) -> pa.Array:
     """One value a row: a one-dimensional array, with one dimension more for each list or struct.
 
-    Numbers and booleans go over without a Python object in between. A floating NaN stays NaN; in a
-    column of objects None, NaN and NaT are null.
+    Takes NumPy's arrays, SciPy's sparse ones, pandas' series of any type (their index says
+    nothing), and lists; for a struct and for a list also a mapping of such columns, which are its
+    fields or its elements. Numbers and booleans go over without a Python object in between.
+
+    * A floating NaN stays NaN in a floating column. Everywhere else, and in a column of objects or
+      of a pandas type with `NA`, what is missing (None, NaN, NaT, NA) is null.
+    * A number becomes the nearest floating one, and a whole one an integer, never cut off; what
+      is finer than a microsecond is left away, as Spark does.
+    * In a column of texts a number, boolean or date is what `str` gives: `1.0`, `True`.
+    * A value alone is a list of one.
 
     Raises:
-        pa.ArrowInvalid: a value does not fit the type (1.5 in an integer column).
+        pa.ArrowInvalid: a value does not fit the type: 1.5 in an integer column, a text in one of
+            numbers.
     """
-    array = np.asarray(values)
-    if array.ndim >= 2 and is_list(dtype):
-        return _rows(array, dtype)
-    if array.ndim == 2 and pa.types.is_struct(dtype):
-        return _struct(array, dtype)
+    if isinstance(values, dict):
+        return _of_columns(values, dtype)
+    array = as_array(values)
+    if is_list(dtype):
+        return _lists(array, dtype)
+    if pa.types.is_struct(dtype):
+        return _structs(array, dtype)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise pa.ArrowInvalid(f"values of {array.ndim} dimensions in a column of {dtype}")
-    if array.dtype == object:
-        return pa.array(array, type=dtype, from_pandas=True)
-    made = pa.array(array)
-    return made if made.type == dtype else made.cast(dtype)
+    if pa.types.is_string(dtype) and array.dtype.kind not in "US":
+        return _texts(array)
+    made = pa.array(array, from_pandas=not pa.types.is_floating(dtype) or array.dtype == object)
+    return _cast(made, dtype)
 
 
-def _rows(table: npt.NDArray[Any], dtype: pa.DataType) -> pa.Array:
-    """Each row of a matrix as a list: the matrix's own buffer and its offsets, no loop."""
-    rows, width, *further = table.shape
-    flat = as_column(table.reshape(rows * width, *further), dtype.value_type)
+def as_array(values: Any) -> npt.NDArray[Any]:
+    """The values as an array of NumPy's; pandas' own types as objects, so that none is rounded.
+
+    Rows of several lengths become objects.
+    """
+    if hasattr(values, "toarray"):  # SciPy's sparse matrices
+        values = values.toarray()
+    if isinstance(values, list | tuple):
+        return _rows(values)
+    own = getattr(values, "dtype", None)
+    plain = own is None or isinstance(own, np.dtype)
+    return np.asarray(values) if plain else np.asarray(values, dtype=object)
+
+
+def _rows(values: Sequence[Any]) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError:  # they are not of one length
+        return _objects(values)
+
+
+def _objects(values: Sequence[Any]) -> npt.NDArray[Any]:
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return made
+
+
+def _of_columns(columns: dict[Any, Any], dtype: pa.DataType) -> pa.Array:
+    if pa.types.is_struct(dtype):
+        fields = [as_column(columns[field.name], field.type) for field in dtype]
+        return pa.StructArray.from_arrays(fields, fields=list(dtype))
+    if not is_list(dtype):
+        raise pa.ArrowInvalid(f"a mapping in a column of {dtype}")
+    elements = [as_column(column, dtype.value_type) for column in columns.values()]
+    width, rows = len(elements), len(elements[0])
+    if any(len(column) != rows for column in elements):
+        raise pa.ArrowInvalid(f"columns of {sorted({len(c) for c in elements})} rows")
+    order = np.arange(width * rows).reshape(width, rows).T.ravel()
+    flat = pa.concat_arrays(elements).take(pa.array(order))
     return pa.ListArray.from_arrays(_offsets(rows, width), flat, type=dtype)
 
 
-def _struct(table: npt.NDArray[Any], dtype: pa.StructType) -> pa.StructArray:
-    """Each row of a matrix as a struct, a field a column, in their order."""
-    columns = np.ascontiguousarray(table.T)
-    fields = [as_column(c, f.type) for c, f in zip(columns, dtype, strict=True)]
-    return pa.StructArray.from_arrays(fields, fields=list(dtype))
+def _cast(made: pa.Array, dtype: pa.DataType) -> pa.Array:
+    source = made.type
+    if source == dtype:
+        return made
+    if not (pa.types.is_null(source) or _family(source) == _family(dtype)):
+        raise pa.ArrowInvalid(f"{source} in a column of {dtype}")
+    rounds = pa.types.is_integer(source) and pa.types.is_floating(dtype)
+    finer = pa.types.is_timestamp(source) and source.unit == "ns"
+    return made.cast(dtype, safe=not (rounds or finer))
+
+
+def _family(dtype: pa.DataType) -> str:
+    types = pa.types
+    for name, *tests in (
+        ("text", types.is_string, types.is_large_string, types.is_binary, types.is_large_binary),
+        ("moment", types.is_date, types.is_timestamp),
+        ("number", types.is_integer, types.is_floating, types.is_decimal, types.is_boolean),
+    ):
+        if any(test(dtype) for test in tests):
+            return name
+    return str(dtype)
+
+
+def _texts(array: npt.NDArray[Any]) -> pa.Array:
+    if array.dtype == object:
+        try:
+            return pa.array(array, pa.string(), from_pandas=True)
+        except pa.ArrowTypeError:  # not all are texts
+            pass
+    if array.dtype.kind == "M":
+        array = array.astype("datetime64[us]")
+    return pa.array([_text(value) for value in array.tolist()], pa.string())
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, list | tuple | set | dict | np.ndarray):
+        raise pa.ArrowInvalid(f"a {type(value).__name__} in a column of texts")
+    if isinstance(value, bytes):
+        return value.decode()
+    return None if _is_missing(value) else str(value)
+
+
+def _lists(array: npt.NDArray[Any], dtype: pa.DataType) -> pa.Array:
+    """Each row of a matrix as a list: its own buffer and its offsets, no loop; or row by row."""
+    if array.ndim == 0:
+        raise pa.ArrowInvalid(f"one value for all rows in a column of {dtype}")
+    if array.ndim > 1 or array.dtype != object:
+        rows, width, *further = array.shape if array.ndim > 1 else (len(array), 1)
+        flat = as_column(array.reshape(rows * width, *further), dtype.value_type)
+        return pa.ListArray.from_arrays(_offsets(rows, width), flat, type=dtype)
+    lists = [None if _is_missing(value) else np.atleast_1d(as_array(value)) for value in array]
+    lengths = np.array([0 if part is None else len(part) for part in lists], dtype=np.int64)
+    ends = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
+    flat = as_column(_joined([p for p in lists if p is not None and len(p)]), dtype.value_type)
+    gaps = pa.array([part is None for part in lists], pa.bool_())
+    return pa.ListArray.from_arrays(ends, flat, type=dtype, mask=gaps)
+
+
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The elements of all parts, one after the other; as objects where they are not of one kind."""
+    if len({(part.dtype, part.shape[1:]) for part in parts}) == 1:
+        return np.concatenate(parts)
+    return _objects([element for part in parts for element in part])
+
+
+def _structs(array: npt.NDArray[Any], dtype: pa.StructType) -> pa.StructArray:
+    """Each mapping as a struct, by its names; or each row of a matrix, a field a column."""
+    if array.ndim == 2:
+        columns = list(np.ascontiguousarray(array.T))
+        fields = [as_column(c, f.type) for c, f in zip(columns, dtype, strict=True)]
+        return pa.StructArray.from_arrays(fields, fields=list(dtype))
+    if array.ndim != 1:
+        raise pa.ArrowInvalid(f"values of {array.ndim} dimensions in a column of {dtype}")
+    gaps = [_is_missing(value) for value in array]
+    given = [{} if gap else as_mapping(v) for v, gap in zip(array, gaps, strict=True)]
+    fields = [as_column([one.get(f.name) for one in given], f.type) for f in dtype]
+    return pa.StructArray.from_arrays(fields, fields=list(dtype), mask=pa.array(gaps, pa.bool_()))
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether an object is None, NaN, NaT or pandas' NA."""
+    if value is None or hasattr(value, "__len__"):
+        return value is None
+    try:
+        return bool(value != value)  # noqa: PLR0124 -- what NaN and NaT are known by
+    except TypeError:  # NA is neither true nor false
+        return True
+
+
+def as_mapping(value: Any) -> dict[str, Any]:
+    """A row that has names: a dict, or a pydantic model, which MLflow's type hints make.
+
+    Raises:
+        pa.ArrowInvalid: it has none.
+    """
+    if hasattr(value, "model_dump"):
+        value = value.model_dump()
+    if not isinstance(value, dict):
+        raise pa.ArrowInvalid(f"a {type(value).__name__} where a mapping is declared")
+    return value
 
 
 def as_nested(tables: list[npt.NDArray[Any]]) -> pa.Array:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from sparkml.models.read import open_predictor, open_verified
+from sparkml.scoring.late import LateScorer
 from sparkml.scoring.scorer import Scorer
 from sparkml.scoring.threads import cap_threads
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from sparkml.models.base import Predictor
     from sparkml.spec import ModelSpec
 
 CAPACITY = 32
@@ -25,13 +27,19 @@ def load_scorer(spec: ModelSpec, folder: Path | None = None) -> Scorer:
 
     `folder` holds the model's files; by default they are in this host's cache, where `read_spec`
     put them. Runs wherever the model's library is installed. Costs one reading of the files for the
-    digest and one load.
+    digest and one load. Where the spec leaves a type open, that is done at the first batch.
 
     Raises:
         DigestMismatch: the files are not those of the spec.
         ModelUnreadable: the library cannot open them.
     """
-    return Scorer(spec, open_predictor(spec, folder))
+    return _scorer(spec, lambda known: open_predictor(known, folder))
+
+
+def _scorer(spec: ModelSpec, opened: Callable[[ModelSpec], Predictor]) -> Scorer:
+    if spec.signature.open:
+        return LateScorer(spec, opened)
+    return Scorer(spec, opened(spec))
 
 
 def cached_scorer(
@@ -47,7 +55,8 @@ def cached_scorer(
         _open.move_to_end(key)
         return _open[key], False
     cap_threads(cores)
-    scorer = Scorer(spec, open_verified(spec, locate(spec.digest)))
+    folder = locate(spec.digest)
+    scorer = _scorer(spec, lambda known: open_verified(known, folder))
     cap_threads(cores)
     _open[key] = scorer
     while len(_open) > CAPACITY:

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.arrow import Selection, to_arrow_type
+from sparkml.arrow import Selection, input_schema, to_arrow_type
 from sparkml.errors import ContractViolation
 from sparkml.lists import is_list, list_parents
 from sparkml.models.base import Refusing
+from sparkml.models.frames import groups, is_moment
 from sparkml.scoring.isolate import isolate
 from sparkml.scoring.nulls import apply_null_policy, watched
 
@@ -57,6 +58,8 @@ class Scorer:
         self._predictor = predictor
         self._select = Selection(spec.signature, where=spec.uri)
         self._watched = watched(spec)
+        inputs = enumerate(input_schema(spec.signature).types)
+        self._moments = [place for place, dtype in inputs if is_moment(dtype)]
         self._types = [to_arrow_type(f.type) for f in spec.signature.outputs]
         fields = [
             pa.field(f.name, dtype)
@@ -101,16 +104,31 @@ class Scorer:
         self, batch: pa.RecordBatch, skip: np.ndarray | None
     ) -> tuple[list[pa.Array], dict[int, Exception]]:
         if skip is None:
-            return isolate(self._checked, batch, self._types)
+            return self._in_groups(batch)
         rows = np.flatnonzero(~skip)
         if not len(rows):
             return [pa.nulls(batch.num_rows, dtype) for dtype in self._types], {}
-        outputs, failures = isolate(self._checked, batch.take(pa.array(rows)), self._types)
+        outputs, failures = self._in_groups(batch.take(pa.array(rows)))
         # Back to the rows' places: a skipped row takes from nowhere, which gives null.
         places = np.zeros(batch.num_rows, dtype=np.int64)
         places[rows] = np.arange(len(rows))
         origin = pa.array(places, mask=skip)
         return [o.take(origin) for o in outputs], {int(rows[i]): e for i, e in failures.items()}
+
+    def _in_groups(self, batch: pa.RecordBatch) -> tuple[list[pa.Array], dict[int, Exception]]:
+        """The rows that can share a DataFrame go to the model together; see `frames.groups`."""
+        parts = groups(batch, self._moments)
+        if len(parts) < 2:
+            return isolate(self._checked, batch, self._types)
+        made = [isolate(self._checked, batch.take(pa.array(p)), self._types) for p in parts]
+        order = pa.array(np.argsort(np.concatenate(parts)))
+        columns = zip(*(outputs for outputs, _ in made), strict=True)
+        failures = {
+            int(part[row]): error
+            for part, (_, failed) in zip(parts, made, strict=True)
+            for row, error in failed.items()
+        }
+        return [pa.concat_arrays(pieces).take(order) for pieces in columns], failures
 
     def _checked(self, batch: pa.RecordBatch) -> list[pa.Array]:
         outputs = self._predictor.predict(batch)

@@ -44,6 +44,8 @@ class Outcome:
     already_done: bool = False
     sample: list[dict[str, Any]] = field(default_factory=list)
     sql: str = ""
+    types: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Model → column → the type that was taken from the table, where the model tells none."""
     warnings: list[str] = field(default_factory=list)
     """What a caller should know although the run ended well, such as a weaker promise."""
 
@@ -127,18 +129,38 @@ def output_rows(schema: StructType) -> list[dict[str, str]]:
     return [{"column": f.name, "type": f.dataType.simpleString()} for f in schema.fields]
 
 
+ABSENT = {
+    "model": "null: the model decides",
+    "propagate": "null: no row has a score",
+    "quarantine": "null: every row is quarantined",
+    "fail": "null: the job fails",
+}
+"""Null policy → what becomes of a column that the model does not require and the table lacks."""
+
+
 def input_rows(model: str, bound: Iterable[Binding]) -> list[dict[str, str]]:
     """The columns that a model takes, as a plan names them."""
-    return [
-        {
-            "model": model,
-            "column": b.column if b.column == b.name else f"{b.column} as {b.name}",
-            "is": b.source,
-            "becomes": b.target,
-            "cast": b.rule,
-        }
-        for b in bound
-    ]
+    rows = []
+    for b in bound:
+        column = b.column if b.column == b.name else f"{b.column} as {b.name}"
+        rows.append(_input_row(model, column, b.source, b.target, b.rule))
+    return rows
+
+
+def absent_rows(spec: ModelSpec, bound: Iterable[Binding]) -> list[dict[str, str]]:
+    """The columns that a model does not require and the table lacks, as a plan names them."""
+    found = {b.name for b in bound}
+    rows = []
+    for f in spec.signature.inputs:
+        if f.name not in found:
+            policy = spec.null_policy(f.name)
+            becomes = ABSENT.get(policy.kind, f"{policy.value!r} on every row")
+            rows.append(_input_row(spec.name, f.name, "absent", f.type, becomes))
+    return rows
+
+
+def _input_row(model: str, name: str, source: str, target: str, rule: str) -> dict[str, str]:
+    return {"model": model, "column": name, "is": source, "becomes": target, "cast": rule}
 
 
 def config_rows(loaded: Loaded[Any]) -> list[tuple[str, str, str]]:

@@ -23,6 +23,7 @@ from sparkml.spark.provenance import COLUMN, Provenance
 from sparkml.spark.report import (
     Outcome,
     Plan,
+    absent_rows,
     config_rows,
     input_rows,
     model_rows,
@@ -69,7 +70,13 @@ def _run(config: JobConfig, report: Reporter) -> Outcome:
         plan = _plan(df, specs, config)
         provenance = Provenance.of(plan.specs, uuid.uuid4().hex)
         sink = open_sink(spark, config.sink, plan.schema, provenance)
-        told = partial(Outcome, models=model_rows(plan.specs), table=sink.name, sql=sink.sql)
+        told = partial(
+            Outcome,
+            models=model_rows(plan.specs),
+            types=plan.types,
+            table=sink.name,
+            sql=sink.sql,
+        )
         version = sink.done()
         if version is not None:
             return told(table_version=version, already_done=True)
@@ -115,7 +122,9 @@ def plan(loaded: Loaded) -> Plan:
             models=model_rows(scoring.specs),
             source=describe(config.source),
             inputs=[
-                row for name, bound in scoring.bindings.items() for row in input_rows(name, bound)
+                row
+                for spec, bound in zip(scoring.specs, scoring.bindings.values(), strict=True)
+                for row in (*input_rows(spec.name, bound), *absent_rows(spec, bound))
             ],
             output=output_rows(sink.schema),
             sink=sink.describe(),
@@ -143,6 +152,7 @@ def _specs(config: JobConfig, folder: Path) -> Iterator[ModelSpec]:
             name=name,
             flavor=entry.flavor,
             signature=entry.signature,
+            inputs=entry.inputs,
             outputs=entry.outputs,
             nulls=entry.nulls,
             params=dict(entry.params),
@@ -176,11 +186,5 @@ def _plan(df: DataFrame, specs: tuple[ModelSpec, ...], config: JobConfig) -> Sco
             )
     renamed = tuple(replace(s, name=config.rename.get(s.name, s.name)) for s in specs)
     keep = {name: config.rename.get(name) for name in columns}
-    return ScorePlan(
-        df.schema,
-        renamed,
-        keep,
-        where=describe(config.source),
-        fold_case=fold,
-        advise=advise_for(df, config.source),
-    )
+    advise = advise_for(df, config.source)
+    return ScorePlan(df, renamed, keep, where=describe(config.source), advise=advise)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from pyspark.sql.types import StructField, StructType
 from sparkml.arrow import Binding, Columns, bind, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError, did_you_mean
 from sparkml.models.read import read_spec
+from sparkml.models.typed import typed
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark.inferred import advise_for
 from sparkml.spark.ml.score import scored_by_spark, with_scores
@@ -76,36 +78,40 @@ def score(
         raise ConfigError("no model is given", where="score()", fix="score(df, spec)")
     specs = tuple(m if isinstance(m, ModelSpec) else read_spec(m) for m in models)
     keys = [key] if isinstance(key, str) else list(key)
-    fold = folds_case(df.sparkSession)
     others = df.columns if keep == "*" else [keep] if isinstance(keep, str) else keep
-    kept = with_key(keys, others, fold_case=fold)
-    plan = ScorePlan(
-        df.schema, specs, kept, where="DataFrame", fold_case=fold, advise=advise_for(df)
-    )
+    kept = with_key(keys, others, fold_case=folds_case(df.sparkSession))
+    plan = ScorePlan(df, specs, kept, where="DataFrame", advise=advise_for(df))
     for spec in plan.in_python:
         ship(df.sparkSession, spec)
     return plan.apply(df, plan.task(batch_rows=batch_rows, tuned=tuned))
 
 
+OWN = "the table's own type, as the model tells none"
+
+
 class ScorePlan:
-    """What scoring a table of this schema will do, decided on the driver from the types alone.
+    """What scoring a DataFrame will do, decided on the driver from its columns' types alone.
 
     `keep` holds the columns that pass through, each with its name in the output (None: its own).
-    With `fold_case` names are met whatever their upper and lower case; `advise` says what to do
-    about a column of the wrong type.
+    Names are met as the session meets them; `advise` says what to do about a column of the wrong
+    type. `specs` come out with the table's types where a model leaves them open: `types` has those.
     """
 
     def __init__(
         self,
-        schema: StructType,
+        df: DataFrame,
         specs: tuple[ModelSpec, ...],
         keep: Mapping[str, str | None] | Iterable[str],
         *,
         where: str,
-        fold_case: bool = True,
         advise: Advise | None = None,
     ) -> None:
         renames = dict(keep) if isinstance(keep, Mapping) else dict.fromkeys(keep)
+        schema, fold_case = df.schema, folds_case(df.sparkSession)
+        zone = df.sparkSession.conf.get("spark.sql.session.timeZone") or "UTC"
+        given = {s.name: _inputs(schema, s, zone, where) for s in specs}
+        taken = {s.name: s.signature.open for s in specs}
+        specs = tuple(typed(s, _as_named(given[s.name], s, fold_case=fold_case)) for s in specs)
         self.specs = specs
         self.keep = tuple((name, new or name) for name, new in renames.items())
         check_names(renames, schema.names, where=where, fold_case=fold_case)
@@ -115,12 +121,15 @@ class ScorePlan:
         check_names(inputs, schema.names, where=where, fold_case=False)
         self._kept = tuple(field.name for field in kept)
         self.bindings: dict[str, tuple[Binding, ...]] = {
-            s.name: bind(
-                _inputs(schema, s, where),
-                s.signature,
-                where=f"{where} for {s.uri}",
-                fold_case=fold_case,
-                advise=advise,
+            s.name: tuple(
+                replace(bound, rule=OWN) if bound.name in taken[s.name] else bound
+                for bound in bind(
+                    given[s.name],
+                    s.signature,
+                    where=f"{where} for {s.uri}",
+                    fold_case=fold_case,
+                    advise=advise,
+                )
             )
             for s in specs
         }
@@ -135,6 +144,15 @@ class ScorePlan:
         scores = [StructField(s.name, score_type(s), True) for s in specs]
         self.schema = StructType([*passed, *scores, StructField("error", spark_type(ERROR_TYPE))])
         check_names(self.schema.names, self.schema.names, where="output", fold_case=fold_case)
+
+    @property
+    def types(self) -> dict[str, dict[str, str]]:
+        """Model → column → the type that was taken from the table, for those of which it was."""
+        taken = {
+            name: {b.name: b.target for b in bound if b.rule == OWN}
+            for name, bound in self.bindings.items()
+        }
+        return {name: types for name, types in taken.items() if types}
 
     @property
     def in_spark(self) -> tuple[ModelSpec, ...]:
@@ -262,13 +280,22 @@ def with_key(keys: Sequence[str], others: Iterable[str], *, fold_case: bool) -> 
     return list(dict.fromkeys([*keys, *rest]))
 
 
-def _inputs(schema: StructType, spec: ModelSpec, where: str) -> pa.Schema:
+def _inputs(schema: StructType, spec: ModelSpec, zone: str, where: str) -> pa.Schema:
     wanted = {name.lower() for name in spec.signature.names}
     present = [f for f in schema.fields if f.name.lower() in wanted]
-    inputs = arrow_schema(StructType(present), where=where)
+    inputs = arrow_schema(StructType(present), where=where, zone=zone)
     # The other columns matter only as the nearest match of what is missing.
     others = [pa.field(f.name, pa.null()) for f in schema.fields if f.name.lower() not in wanted]
     return pa.schema([*inputs, *others])
+
+
+def _as_named(schema: pa.Schema, spec: ModelSpec, *, fold_case: bool) -> pa.Schema:
+    """The columns that a model's inputs surely mean, under the inputs' own names."""
+    columns = Columns(schema.names, fold_case=fold_case)
+    met = {name: columns.of(name) for name in spec.signature.names}
+    return pa.schema(
+        [schema.field(found[0]).with_name(n) for n, found in met.items() if len(found) == 1]
+    )
 
 
 def _fields(

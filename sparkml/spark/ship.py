@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from pyspark import SparkFiles
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 def ship(spark: SparkSession, spec: ModelSpec) -> None:
     """Make the model's files reachable from every worker of `spark`; runs on the driver.
 
-    Workers on the driver's own machine (`local[…]`) read the host's cache, so nothing moves. All
-    others fetch one zip per executor, through Spark.
+    Workers on the driver's own machine (`local[…]`) read the host's cache, so nothing moves; and
+    they run the driver's Python, unless `PYSPARK_PYTHON` names another, whoever built the session.
+    All others fetch one zip per executor, through Spark.
     """
     if is_connect(spark):
         spark.addArtifacts(str(pack(spec.digest)), file=True)
@@ -30,6 +33,8 @@ def ship(spark: SparkSession, spec: ModelSpec) -> None:
     context = spark.sparkContext
     master = context.master or ""
     if master == "local" or master.startswith("local["):
+        if "PYSPARK_PYTHON" not in os.environ:  # PySpark's default is any `python3` on PATH
+            context.pythonExec = sys.executable
         return
     if not any(path.endswith(archive_name(spec.digest)) for path in context.listFiles):
         context.addFile(str(pack(spec.digest)))

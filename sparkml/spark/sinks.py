@@ -1,24 +1,28 @@
 """Where scores go: a sink of the config, opened before the first task and written once.
 
-The Delta sink counts before it commits. The others go through Spark's own writer, which commits
-inside the write: they promise at-least-once, and a run over its quarantine limit fails after the
-rows are written. Both are said in the configuration's documentation. So does a Delta table on S3
-where the workers' Python has no credentials for it, which the outcome then says as a warning.
+A Delta table, in a folder or of the catalog, is counted before it is committed. The others go
+through Spark's own writer, which commits inside the write: they promise at-least-once, and a run
+over its quarantine limit fails after the rows are written. Both are said in the configuration's
+documentation. So does a Delta table on S3 where the workers' Python has no credentials for it,
+which the outcome then says as a warning.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
-from sparkml.config import DeltaSink
-from sparkml.errors import SparkMLError
+from sparkml.config import DeltaSink, TableSink
+from sparkml.errors import SparkMLError, UnsupportedTable
+from sparkml.spark.catalog import create, in_its_folder, would_be_delta
 from sparkml.spark.delta import open_target
 from sparkml.spark.delta.log import DeltaTransaction
 from sparkml.spark.delta.partition import with_fixed
+from sparkml.spark.failures import FROM_SPARK
 from sparkml.spark.provenance import COLUMN, Provenance
 from sparkml.spark.s3 import s3_options, unreadable, unwritable_by_workers
 from sparkml.spark.score import check_names
@@ -80,18 +84,36 @@ def open_sink(
         if why:
             return _instead(spark, sink, whole, provenance, why=why)
         return _Delta(spark, sink, whole, provenance)
-    return _ThroughSpark(SparkWriter(spark, sink, whole), provenance)
+    writer = SparkWriter(spark, sink, whole)
+    if isinstance(sink, TableSink):
+        if would_be_delta(spark, sink):
+            return _NewTable(spark, sink, whole, provenance)
+        folder = in_its_folder(spark, sink)
+        if folder and not unreadable(folder.path, s3_options(spark, folder.path)):
+            with suppress(UnsupportedTable):  # Delta's own writer may well honour what ours cannot
+                return _Delta(spark, folder, whole, provenance, table=sink.table)
+    return _ThroughSpark(writer, provenance)
 
 
 class _Delta:
-    """Tasks write uncommitted Parquet files and report them; this driver counts, then commits."""
+    """Tasks write uncommitted Parquet files and report them; this driver counts, then commits.
+
+    `table` is what the catalog calls it, where it does.
+    """
 
     def __init__(
-        self, spark: SparkSession, sink: DeltaSink, schema: StructType, provenance: Provenance
+        self,
+        spark: SparkSession,
+        sink: DeltaSink,
+        schema: StructType,
+        provenance: Provenance,
+        *,
+        table: str = "",
     ) -> None:
         require_delta(spark)
-        self.name, self.schema = sink.path, schema
-        self.sql = f"SELECT * FROM delta.{quoted(absolute(sink.path))}"  # noqa: S608 - only shown
+        self.name, self.schema = table or sink.path, schema
+        reference = table or f"delta.{quoted(absolute(sink.path))}"
+        self.sql = f"SELECT * FROM {reference}"  # noqa: S608 - only shown
         self.warnings: tuple[str, ...] = ()
         self._spark, self._sink, self._provenance = spark, sink, provenance
         self._target = open_target(
@@ -151,7 +173,48 @@ class _Delta:
         return df.sortWithinPartitions(*columns) if columns else df
 
     def read(self) -> DataFrame:
-        return self._spark.read.format("delta").load(self.name)
+        return self._spark.read.format("delta").load(self._sink.path)
+
+
+class _NewTable:
+    """A Delta table that the catalog has not yet: made without rows, then written as any other.
+
+    Where the run fails, it goes again, unless another has written to it meanwhile.
+    """
+
+    def __init__(
+        self, spark: SparkSession, sink: TableSink, schema: StructType, provenance: Provenance
+    ) -> None:
+        require_delta(spark)
+        self.name, self.schema = sink.table, schema
+        self.sql = f"SELECT * FROM {sink.table}"  # noqa: S608 - only shown
+        self.warnings: tuple[str, ...] = ()
+        self._spark, self._sink, self._provenance = spark, sink, provenance
+
+    def describe(self) -> dict[str, Any]:
+        by = list(self._sink.partition_by)
+        return {"format": "delta", "table": self.name, "exists": False, "partitioned_by": by}
+
+    def done(self) -> None:
+        return None
+
+    def write(
+        self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
+    ) -> Written | None:
+        create(self._spark, self._sink, self.schema)
+        try:
+            made = open_sink(self._spark, self._sink, plan.schema, self._provenance)
+            written = made.write(df, plan, task, max_quarantine=max_quarantine)
+        except BaseException:
+            with suppress(*FROM_SPARK):  # a JVM that died
+                if not self.read().head(1):
+                    self._spark.sql(f"DROP TABLE {self.name}")
+            raise
+        self.warnings = made.warnings
+        return written
+
+    def read(self) -> DataFrame:
+        return self._spark.read.table(self.name)
 
 
 class _ThroughSpark:

@@ -21,6 +21,7 @@ from sparkml.errors import (
     did_you_mean,
 )
 from sparkml.files import open_address, scheme_of
+from sparkml.spark.catalog import described
 from sparkml.spark.delta.log import DeltaTransaction
 from sparkml.spark.delta.partition import predicate
 from sparkml.spark.delta.plan import plan_table
@@ -113,7 +114,7 @@ class SparkWriter:
         observation = Observation(f"sparkml-{uuid.uuid4().hex[:8]}")
         named = [count.alias(name) for name, count in counts.items()]
         self._save(rows.observe(observation, *named))
-        found = _arrived(observation)
+        found = _arrived(observation) or self._counted(named)
         if found is None and not getattr(self._sink, "run_key", None):
             raise SinkError(
                 f"the rows are written, and Spark has not told their number in {OBSERVED_S:.0f} s",
@@ -121,6 +122,16 @@ class SparkWriter:
                 fix="count them there; a run again would write them again",
             )
         return found
+
+    def _counted(self, counts: list[Column]) -> dict[str, int] | None:
+        """The counts over a table that holds this run's rows and no others, now.
+
+        Spark loses what it observed where a catalog replaces a table.
+        """
+        sink = self._sink
+        if not isinstance(sink, TableSink) or sink.mode != "replace" or sink.options:
+            return None
+        return self.read().agg(*counts).collect()[0].asDict()
 
     def _save(self, rows: DataFrame) -> None:
         sink = self._sink
@@ -175,10 +186,7 @@ class SparkWriter:
                 where=self.name,
                 fix="write to another table, or declare sink.schema: merge for new columns",
             )
-        described = self._spark.sql(f"DESCRIBE TABLE EXTENDED {self.name}").collect()
-        # The table's own properties come after its columns, of which one may be called so too.
-        providers = [row.data_type for row in described if row.col_name == "Provider"]
-        return providers[-1] if providers else None
+        return described(self._spark, self.name).get("Provider")
 
     def _check_delta(self, sink: DeltaSink, schema: StructType) -> None:
         """Refuse columns that the table has otherwise, by the rules of our own committer."""
@@ -223,8 +231,12 @@ class SparkWriter:
 def _arrived(observation: Observation) -> dict[str, int] | None:
     """What was observed; None when it does not come, as of a write that Delta skipped."""
     found: list[dict[str, int]] = []
-    # A thread, since asking waits for ever.
-    waiting = Thread(target=lambda: found.append(observation.get), daemon=True)
+
+    def ask() -> None:
+        with suppress(*FROM_SPARK):  # observed, and empty: what a catalog made of the write
+            found.append(observation.get)
+
+    waiting = Thread(target=ask, daemon=True)  # since asking waits for ever
     waiting.start()
     waiting.join(OBSERVED_S)
     return found[0] if found else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sparkml.arrow import to_arrow_type
 from sparkml.models.read import read_spec
+from sparkml.models.typed import refuse_open
 from sparkml.spark.ml.score import refuse_in_udf
 from sparkml.spark.ship import ship
 from sparkml.spark.types import quoted, spark_type
@@ -37,10 +38,12 @@ def register_sql(
     wraps one that takes a single struct. Lives as long as the session.
 
     Raises:
+        SignatureUnknown: the type of a feature is open: a parameter must have one.
         UnsupportedFlavor: a Spark ML model, which is scored by its own `transform`: see `score`.
     """
     spec = model if isinstance(model, ModelSpec) else read_spec(model)
     refuse_in_udf(spec)
+    refuse_open(spec)
     ship(spark, spec)
     raw = f"_sparkml_{hashlib.sha256(spec.to_json().encode()).hexdigest()[:24]}"
     spark.udf.register(raw, raw_udf(spec, tuned=tuned))

@@ -13,6 +13,7 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructT
 from sparkml.errors import SignatureError
 from sparkml.spark._versions import timezone_option
 from sparkml.sql_types import sql_name
+from sparkml.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,8 +63,8 @@ def _plain_field(field: StructField) -> StructField:
     return StructField(field.name, plain(field.dataType), field.nullable)
 
 
-def arrow_schema(schema: StructType, *, where: str) -> pa.Schema:
-    """The Arrow schema that the columns of a DataFrame travel as.
+def arrow_schema(schema: StructType, *, where: str, zone: str = "UTC") -> pa.Schema:
+    """The Arrow schema that the columns of a DataFrame travel as, in a session of that time zone.
 
     Raises:
         SignatureError: a column has a type that Arrow does not carry (an interval, a variant).
@@ -71,9 +72,8 @@ def arrow_schema(schema: StructType, *, where: str) -> pa.Schema:
     fields = []
     for f in schema.fields:
         try:
-            fields.append(
-                pa.field(f.name, to_arrow_type(plain(f.dataType), **timezone_option()), f.nullable)
-            )
+            made = to_arrow_type(plain(f.dataType), **timezone_option())
+            fields.append(pa.field(f.name, _in_zone(made, zone), f.nullable))
         except PySparkException:
             raise SignatureError(
                 f"column '{f.name}' has type {f.dataType.simpleString()}, which Arrow cannot carry",
@@ -82,6 +82,12 @@ def arrow_schema(schema: StructType, *, where: str) -> pa.Schema:
                 f"CAST({quoted(f.name)} AS STRING)",
             ) from None
     return pa.schema(fields)
+
+
+def _in_zone(dtype: pa.DataType, zone: str) -> pa.DataType:
+    if pa.types.is_list(dtype):
+        return pa.list_(_in_zone(dtype.value_type, zone))
+    return pa.timestamp(dtype.unit, zone) if zone_of(dtype) else dtype
 
 
 def spark_type(dtype: pa.DataType) -> DataType:

@@ -11,7 +11,9 @@ from pyspark.sql.types import StructField, StructType
 
 from sparkml.arrow import Columns, input_schema, to_arrow_type
 from sparkml.errors import SignatureError, did_you_mean
+from sparkml.lists import is_list
 from sparkml.models.read import read_spec
+from sparkml.models.typed import refuse_open
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.ml.score import refuse_in_udf
@@ -41,31 +43,47 @@ def score_udf(
 
     With `wine = score_udf("models:/wine@champion")`, `wine()` takes the columns that bear the names
     of all the model's features; `wine("a", "b")` says so (in any order, since names decide and
-    never positions; features that are not required may be left out); and
-    `wine(a="alcohol", b=F.col("x") * 2)` maps a feature to another column or an expression. The
-    result is a struct of the model's outputs and `error`.
+    not positions; features that are not required may be left out); and
+    `wine(a="alcohol", b=F.col("x") * 2)` maps a feature to another column or an expression. Only a
+    model that was trained without names, and takes one vector, is given `wine("a", "b")` in its own
+    order. The result is a struct of the model's outputs and `error`.
 
     Runs in Python workers. Types are checked there by `sparkml.arrow.CASTS`, since a column has
     none before it meets a table: where you hold the table, `score` checks before any task starts.
 
     Raises:
         SignatureError: a feature is left out, or a name is not a feature.
+        SignatureUnknown: the type of a feature is open, which Spark 4.0 has no way to tell.
         UnsupportedFlavor: a Spark ML model, which is scored by its own `transform`: see `score`.
     """
     spec = model if isinstance(model, ModelSpec) else read_spec(model)
     refuse_in_udf(spec)
+    if not has_arrow_udf():
+        refuse_open(spec)
     session = spark or SparkSession.active()
     ship(session, spec)
     raw = raw_udf(spec, tuned=tuned)
 
     def columns(*names: str, **columns: Column | str) -> Column:
         given: dict[str, Any] = {**{name: name for name in names}, **columns}
+        if not columns:
+            given = _as_vector(given, spec) or given
         if not given:
             given = {name: name for name in spec.signature.names}
         scores: Column = raw(struct_of(spec, _checked(given, spec, fold_case=folds_case(session))))
         return scores
 
     return columns
+
+
+def _as_vector(given: dict[str, Any], spec: ModelSpec) -> dict[str, Any]:
+    """The columns in their order as the one vector that a model takes; empty where it does not."""
+    first, *others = spec.signature.inputs
+    if others or not is_list(to_arrow_type(first.type)):
+        return {}
+    if first.name in given or len(given) != (first.length or len(given)) or not given:
+        return {}
+    return {first.name: F.array(*[column(name) for name in given])}
 
 
 def struct_of(spec: ModelSpec, columns: dict[str, Any]) -> Column:

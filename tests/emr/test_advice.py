@@ -15,7 +15,7 @@ from sparkml.config.layers import load_as
 
 CLUSTERS = Path(__file__).parents[2] / "conf" / "clusters"
 
-ROWS = ("source.path=s3://b/in", "sink.path=s3://b/out")
+ROWS = ("source.path=s3://bkt/in", "sink.path=s3://bkt/out")
 
 
 def spec(name="cpu-small", *sets):
@@ -121,7 +121,7 @@ def test_a_job_that_suits_is_not(name, sets, unsaid, job):
 
 def test_every_place_that_submit_refuses_is_told_with_its_set(job):
     """As `check_reach` would: a line each, none besides."""
-    config = job("source.path=s3://b/in", "result=.demo/wine.json", "spark.master=local[2]")
+    config = job("source.path=s3://bkt/in", "result=.demo/wine.json", "spark.master=local[2]")
     refused = out_of_reach(config)
     told = [each for each in advice(spec(), config) if "a cluster cannot reach" in each]
     assert 3 == len(refused) == len(told)
@@ -152,7 +152,7 @@ def test_only_yarns_own_labels_keep_the_driver_on_core_nodes(classification, ena
 
 @pytest.mark.parametrize(
     ("jars", "warned"),
-    [("s3://b/mine.jar", True), (",".join((*DELTA_JARS, "s3://b/mine.jar")), False)],
+    [("s3://bkt/mine.jar", True), (",".join((*DELTA_JARS, "s3://bkt/mine.jar")), False)],
     ids=["replaced", "named"],
 )
 def test_jars_that_take_the_place_of_deltas_are_warned_of(jars, warned):

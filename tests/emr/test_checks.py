@@ -133,7 +133,7 @@ WRONG = [
         "security.at_rest_kms_key",
         "the key is of eu-west-1",
     ),
-    ({"security": {"in_transit_certificates": "s3://b/x.pem"}}, "security", "no zip file on S3"),
+    ({"security": {"in_transit_certificates": "s3://bkt/x.pem"}}, "security", "no zip file on S3"),
     ({"artifacts": "s3://Bucket_1/x"}, "artifacts", "no folder on S3"),
     ({"network": {"subnets": ["vpc-1"]}}, "network.subnets", "'vpc-1' is no subnet"),
     (
@@ -239,7 +239,7 @@ def test_every_problem_is_told_at_once():
 
 def test_seventeen_bootstrap_actions_are_too_many_when_ours_is_among_them():
     """The spec allows sixteen; the GPUs need one."""
-    actions = [{"name": "n", "script": "s3://b/a.sh"}] * 16
+    actions = [{"name": "n", "script": "s3://bkt/a.sh"}] * 16
     gpu = {"core": nodes("g5.xlarge"), "primary": nodes("m7i.xlarge"), "gpu": "python"}
     check_spec(plain(bootstrap=actions))
     with pytest.raises(ConfigError, match="17 bootstrap actions, 16 are allowed"):

@@ -41,7 +41,7 @@ class TestWithoutAws:
         assert (0, 3) == (status, groups[1]["InstanceCount"])
 
     def test_a_wrong_spec_is_told_with_its_line(self, emr, tmp_path):
-        (tmp_path / "wrong.yaml").write_text("name: x\nartifacts: s3://b/x\nprimery: 3\n")
+        (tmp_path / "wrong.yaml").write_text("name: x\nartifacts: s3://bkt/x\nprimery: 3\n")
         status, out, err = emr("plan", "--spec", tmp_path / "wrong.yaml")
         assert (2, "") == (status, out)
         assert "wrong.yaml:3" in err

@@ -56,7 +56,7 @@ def test_a_cluster_from_creation_to_termination(emr_endpoint, bucket, tmp_path):
             "Type": "Spark",
             "Name": "score",
             "ActionOnFailure": "CONTINUE",
-            "Args": ["--conf", "a=b,c", "s3://b/main.py"],
+            "Args": ["--conf", "a=b,c", "s3://bkt/main.py"],
         },
         {
             "Type": "CUSTOM_JAR",
@@ -69,7 +69,7 @@ def test_a_cluster_from_creation_to_termination(emr_endpoint, bucket, tmp_path):
     ids = aws("add-steps", "--cluster-id", cluster_id, "--steps", json.dumps(steps))["StepIds"]
     until_step(client, cluster_id, ids[0], "COMPLETED")
     aws("wait", "step-complete", "--cluster-id", cluster_id, "--step-id", ids[0])
-    assert "--conf a=b,c s3://b/main.py\n" == (tmp_path / "args").read_text()
+    assert "--conf a=b,c s3://bkt/main.py\n" == (tmp_path / "args").read_text()
     told = aws("describe-step", "--cluster-id", cluster_id, "--step-id", ids[0])["Step"]
     assert "COMPLETED" == told["Status"]["State"]
     assert ["spark-submit", *steps[0]["Args"]] == told["Config"]["Args"]

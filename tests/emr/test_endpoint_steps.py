@@ -56,7 +56,7 @@ def test_a_step_runs_its_arguments_as_they_are(emr_endpoint, tmp_path):
     environment = {"PATH": f"{bin_folder}:/usr/bin:/bin", "WHO": "me"}
     emr_endpoint(settings=QUICK, runner=Runner(folder=tmp_path / "e", environment=environment))
     client = boto3.client("emr")
-    args = ["spark-submit", "--conf", "a=b c", "s3://b/main.py", "$HOME", "it's"]
+    args = ["spark-submit", "--conf", "a=b c", "s3://bkt/main.py", "$HOME", "it's"]
     jar = {"Jar": "command-runner.jar", "Args": args}
     step = {"Name": "args", "HadoopJarStep": jar}
     cluster_id, [step_id] = cluster_with(client, step)

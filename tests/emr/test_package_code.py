@@ -181,11 +181,11 @@ def test_own_requirements_must_bear_hashes(tmp_path):
 
 def test_the_configuration_travels_with_every_layer_in_it(run):
     """File, then the environment, then sets; and what is written reads back as the same value."""
-    changed = run.model_copy(update={"sets": ("sink.path=s3://b/out",)})
-    found = resolved_config(changed, "score", env={"SPARKML__SOURCE__PATH": "s3://b/in"})
+    changed = run.model_copy(update={"sets": ("sink.path=s3://bkt/out",)})
+    found = resolved_config(changed, "score", env={"SPARKML__SOURCE__PATH": "s3://bkt/in"})
     data = config_bytes(found.loaded.config)
     values = yaml.safe_load(data)
-    assert ("s3://b/in", "s3://b/out") == (values["source"]["path"], values["sink"]["path"])
+    assert ("s3://bkt/in", "s3://bkt/out") == (values["source"]["path"], values["sink"]["path"])
     assert 0.01 == values["max_quarantine"]
     assert found.loaded.config == kinds.JobConfig.model_validate(values)
 
@@ -217,7 +217,7 @@ def test_a_training_jobs_registry_and_session_must_be_in_reach():
     run = JobRun(
         job="train",
         config=str(ROOT / "conf/train.bank.yaml"),
-        sets=("source.path=s3://b/bank", "predictions=s3://b/p", "spark.master='local[2]'"),
+        sets=("source.path=s3://bkt/bank", "predictions=s3://bkt/p", "spark.master='local[2]'"),
     )
     with pytest.raises(ConfigError) as error:
         check_reach(resolved_config(run, "train", env={}).loaded.config)

@@ -83,9 +83,9 @@ def packed(tmp_path, registry, bucket):
             "models": {"wine": {"uri": uri, **own}},
             "registry": {"tracking_uri": tracking},
             "trust": trust,
-            "source": {"format": "parquet", "path": "s3://b/in"},
+            "source": {"format": "parquet", "path": "s3://bkt/in"},
             "key": ["id"],
-            "sink": {"format": "parquet", "path": "s3://b/out"},
+            "sink": {"format": "parquet", "path": "s3://bkt/out"},
         }
         file = tmp_path / "score.yaml"
         file.write_text(yaml.safe_dump(config))
@@ -291,7 +291,7 @@ def test_an_environment_that_cannot_open_the_model_is_refused_before_anything_is
 
 
 @pytest.mark.parametrize(
-    "archive", ["own.tgz", "s3://b/own.rar", "s3://b/a b.zip", "s3://b/a#b.zip"]
+    "archive", ["own.tgz", "s3://bkt/own.rar", "s3://bkt/a b.zip", "s3://bkt/a#b.zip"]
 )
 def test_an_archive_is_named_as_spark_takes_it(archive):
     with pytest.raises(ValidationError):

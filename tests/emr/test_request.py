@@ -243,7 +243,7 @@ BROKEN = [
     ({"ScaleDownBehavior": "SOON"}, "'SOON' is none of its values"),
     (
         {
-            "BootstrapActions": [{"Name": "n", "ScriptBootstrapAction": {"Path": "s3://b/a.sh"}}]
+            "BootstrapActions": [{"Name": "n", "ScriptBootstrapAction": {"Path": "s3://bkt/a.sh"}}]
             * 17
         },
         "more than 16 bootstrap actions",

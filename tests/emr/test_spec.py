@@ -64,8 +64,8 @@ def test_an_archive_of_another_form_is_told_the_form(load):
     )
     with pytest.raises(ConfigError, match=said):
         load(run, "environment.archive=foo.tar.gz", kind=JobRun)
-    given = load(run, "environment.archive=s3://b/foo.tar.gz", kind=JobRun)
-    assert "s3://b/foo.tar.gz" == given.environment.archive
+    given = load(run, "environment.archive=s3://bkt/foo.tar.gz", kind=JobRun)
+    assert "s3://bkt/foo.tar.gz" == given.environment.archive
 
 
 def test_an_empty_file_names_the_keys_of_a_cluster(load):

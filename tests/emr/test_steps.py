@@ -214,13 +214,13 @@ def test_another_role_is_another_run():
 
 def test_lists_of_a_step_keep_deltas_part():
     """A step's setting replaces the cluster's: without Delta's jars no table could be written."""
-    conf = {"spark.jars": "s3://b/own.jar", "spark.sql.extensions": "org.example.Mine"}
+    conf = {"spark.jars": "s3://bkt/own.jar", "spark.sql.extensions": "org.example.Mine"}
     made = conf_of(spark_submit_argv(run_with(spark_conf=conf), plain(), PACKAGE))
     delta = "/usr/share/aws/delta/lib/delta-spark.jar,/usr/share/aws/delta/lib/delta-storage.jar"
-    assert f"s3://b/own.jar,{delta}" == made["spark.jars"]
+    assert f"s3://bkt/own.jar,{delta}" == made["spark.jars"]
     session = "io.delta.sql.DeltaSparkSessionExtension"
     assert f"org.example.Mine,{session}" == made["spark.sql.extensions"]
     moved = {"Classification": "spark-defaults", "Properties": {"spark.jars": "/opt/delta.jar"}}
     spec = plain(configurations=[moved])
     made = conf_of(spark_submit_argv(run_with(spark_conf=conf), spec, PACKAGE))
-    assert "s3://b/own.jar,/opt/delta.jar" == made["spark.jars"]
+    assert "s3://bkt/own.jar,/opt/delta.jar" == made["spark.jars"]

@@ -6,12 +6,18 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+import joblib
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from deltalake import DeltaTable
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
 
 from sparkml.config import load_config
 from sparkml.errors import (
@@ -349,3 +355,64 @@ def test_a_file_in_the_way_of_the_output_is_an_error(wine):
         with pytest.raises(SinkError):
             wine(sink={"format": kind, "path": str(wine.home / "scores")})
     assert (wine.home / "scores").read_text() == "in the way"
+
+
+def test_a_model_without_names_takes_the_job_s_columns_in_its_order(wine, spark):
+    """The error for a job that does not name them says how; the job then scores."""
+    two = wine.table[["hue", "alcohol"]].to_numpy()
+    model = DecisionTreeClassifier(max_depth=3).fit(two, wine.table["alcohol"] > 13)
+    joblib.dump(model, wine.home / "array.joblib")
+    entry = {"uri": str(wine.home / "array.joblib")}
+    with pytest.raises(SignatureError, match=r"inputs: \[…\] of the job's model"):
+        wine(models={"array": entry})
+    wine(models={"array": {**entry, "inputs": ["hue", "alcohol"]}})
+    made = DeltaTable(wine.config["sink"]["path"]).to_pandas().sort_values("id")
+    assert [row["prediction"] for row in made["array"]] == model.predict(two).tolist()
+
+
+def test_a_plan_says_what_becomes_of_an_absent_column(wine):
+    """One that the model does not require: by its null policy."""
+    model = HistGradientBoostingClassifier(max_iter=3)
+    frame = wine.table[["hue", "alcohol"]].rename(columns={"alcohol": "strength"})
+    joblib.dump(model.fit(frame, frame["strength"] > 13), wine.home / "holes.joblib")
+    entry = {
+        "uri": str(wine.home / "holes.joblib"),
+        "signature": "hue: double, strength: double?",
+    }
+    told = {
+        None: "null: the model decides",
+        "quarantine": "null: every row is quarantined",
+        "propagate": "null: no row has a score",
+        "fail": "null: the job fails",
+    }
+    for policy, becomes in told.items():
+        plan = wine(plan=True, models={"holes": {**entry, "nulls": policy}})
+        assert plan.inputs[1] == {
+            "model": "holes",
+            "column": "strength",
+            "is": "absent",
+            "becomes": "double",
+            "cast": becomes,
+        }
+    filled = {"strength": {"fill": 12.5}}
+    plan = wine(plan=True, models={"holes": {**entry, "nulls": filled}})
+    assert plan.inputs[1]["cast"] == "12.5 on every row"
+
+
+def test_types_that_no_model_tells_are_the_table_s(wine, spark):
+    """A function of somebody's stands first in the model: the plan and the result say so."""
+    frame = wine.table[["hue", "alcohol"]]
+    model = make_pipeline(FunctionTransformer(pd.get_dummies), DecisionTreeClassifier(max_depth=3))
+    joblib.dump(model.fit(frame, frame["alcohol"] > 13), wine.home / "open.joblib")
+    models = {"open": {"uri": str(wine.home / "open.joblib")}}
+    plan = wine(plan=True, models=models)
+    assert [(row["column"], row["is"], row["becomes"], row["cast"]) for row in plan.inputs] == [
+        (name, "double", "double", "the table's own type, as the model tells none")
+        for name in frame
+    ]
+    outcome = wine(models=models)
+    types = {"open": {"hue": "double", "alcohol": "double"}}
+    assert outcome.types == types
+    assert json.loads((wine.home / "result.json").read_text())["types"] == types
+    made = DeltaTable(wine.config["sink"]["path"]).to_pandas().sort_values("id")
+    assert [row["prediction"] for row in made["open"]] == model.predict(frame).tolist()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F  # noqa: N812
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sparkml import Field, Signature, register_sql, score_udf
-from sparkml.errors import SignatureError
+from sparkml.errors import SignatureError, SignatureUnknown
+from sparkml.spark._versions import has_arrow_udf
 from tests.models import rows_of, save, table
 
 pytestmark = pytest.mark.spark
@@ -47,6 +51,39 @@ def test_a_column_function_takes_features_by_name_in_any_order(spark, forest, ro
 
     for call in calls:
         assert model.predict(x).tolist() == [r.s.prediction for r in call.collect()]
+
+
+def test_a_model_without_names_takes_columns_in_its_own_order(spark, rows, tmp_path):
+    """It was trained on an array: there are no names to go by. A wrong number is refused."""
+    df, x = rows
+    array = x[["b", "a"]].to_numpy()
+    model = RandomForestClassifier(n_estimators=5, random_state=0).fit(array, x["a"] > 2 * x["b"])
+    udf = score_udf(save(model, tmp_path, name="array"), spark=spark)
+    made = df.withColumn("a", F.col("a").cast("decimal(20,16)")).select(udf("b", "a").alias("s"))
+    wanted = model.predict(np.c_[x["b"], x["a"].round(16)]).tolist()
+    assert [row.s.prediction for row in made.collect()] == wanted
+    with pytest.raises(SignatureError, match="'a' is not a feature"):
+        udf("a", "b", "a b")
+
+
+def test_types_that_no_model_tells_are_the_columns_own(clean_spark, rows, tmp_path):
+    """A column meets its table in the worker; a SQL parameter has a type, to be declared."""
+    df, x = rows
+    model = make_pipeline(
+        FunctionTransformer(pd.get_dummies), RandomForestClassifier(n_estimators=3, random_state=0)
+    ).fit(x, x["a"] > x["b"])
+    spec = save(model, tmp_path, name="open")
+    if has_arrow_udf():
+        made = df.select(score_udf(spec, spark=clean_spark)().alias("s")).collect()
+        assert [row.s.prediction for row in made] == model.predict(x).tolist()
+    with pytest.raises(SignatureUnknown, match=r"signature=Signature\(inputs=\(Field"):
+        register_sql(clean_spark, "open_types", spec)
+    fields = (Field(name="a", type="double"), Field(name="b", type="double"))
+    spec = save(model, tmp_path, name="open", signature=Signature(inputs=fields))
+    register_sql(clean_spark, "open_types", spec)
+    df.createOrReplaceTempView("t")
+    made = clean_spark.sql("SELECT open_types(a => a, b => b).prediction AS p FROM t").collect()
+    assert [row.p for row in made] == model.predict(x).tolist()
 
 
 def test_a_wrong_name_is_refused_when_the_column_is_made(spark, forest):

@@ -40,7 +40,7 @@ def test_the_closure_is_small_and_holds_no_model(spark, demo):
     trained, uri = demo
     spec = read_spec("models:/digits@champion", tracking_uri=uri)
     df = spark.createDataFrame(trained["digits"].features.head(3))
-    task = ScorePlan(df.schema, (spec,), ["pixel_0_0"], where="t").task(batch_rows=None, tuned=True)
+    task = ScorePlan(df, (spec,), ["pixel_0_0"], where="t").task(batch_rows=None, tuned=True)
 
     def run(batches):
         return score_batches(task, batches)

@@ -148,7 +148,7 @@ def test_a_pipeline_without_names_numbers_them(tmp_path):
     """Trained on a matrix, the columns are x0, x1, …"""
     model = pipeline.make_pipeline(preprocessing.StandardScaler(), linear_model.Ridge())
     model.fit(FRAME.to_numpy(), FRAME["a"])
-    spec = save(model, tmp_path, name="m", outputs=("contributions",))
+    spec = save(model, tmp_path, name="m", outputs="contributions")
     assert types(spec)["contributions"].startswith('struct<"x0": double, "x1": double')
 
 

@@ -71,6 +71,35 @@ def test_a_tensor_becomes_one_column(entry, expected, described):
     assert (made.name, made.type, made.length) == expected
 
 
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((-1,), "float"),
+        ((-1, 3), "list<float>"),
+        ((-1, 2, 3), "list<list<float>>"),
+        ((-1, -1, 2, 3), "list<list<list<float>>>"),
+    ],
+)
+def test_an_output_has_a_list_for_each_dimension(shape, expected, described):
+    """Of a row's part; an input is flattened instead."""
+    (made,) = described(outputs=[tensor(*shape, dtype="float32")]).outputs
+    assert made.type == expected
+
+
+def test_a_tensor_of_a_thousand_dimensions_is_no_column(described):
+    """On neither side."""
+    for side in ("inputs", "outputs"):
+        model = described(**{side: [tensor(*[1] * 1000)]})
+        assert "which no column can have" in model.unsupported
+
+
+def test_a_tensor_keeps_whether_it_has_a_name(described):
+    """MLflow gives one with a name in a mapping."""
+    (bare,) = described([tensor(-1, 2)]).tensors
+    (named,) = described([tensor(-1, 2, name="x")]).tensors
+    assert [(t.name, t.named) for t in (bare, named)] == [("features", False), ("x", True)]
+
+
 def test_several_tensors_become_several_columns(described):
     """By their names."""
     model = described([tensor(-1, 2, name="a"), tensor(-1, name="b", dtype="int32")])

@@ -49,6 +49,8 @@ def test_a_fill_for_all_columns_must_fit_them_all():
         ({"agee": "model"}, "no input 'agee'.*did you mean 'age'"),
         ({"age": "quarantain"}, "unknown policy 'quarantain'.*did you mean 'quarantine'"),
         ("quarantain", "did you mean 'quarantine'"),
+        (5, "5 is no mapping by names"),
+        ({5: "model"}, "{5: 'model'} is no mapping by names"),
         ("fill", "fill needs a value"),
         ({"age": "fill"}, "fill needs a value"),
         ({"age": {"fil": 1}}, "is no policy"),

@@ -7,6 +7,7 @@ import datetime as dt
 import socket
 import sys
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ import pytest
 from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, SignatureUnknown
 from sparkml.models.digest import digest_of
 from sparkml.models.read import open_predictor, read_spec
-from sparkml.spec import Field, NullPolicy, Signature
+from sparkml.spec import Field, ModelSpec, NullPolicy, Signature
 
 
 @contextlib.contextmanager
@@ -197,8 +198,8 @@ def test_nulls_in_a_batch_break_nothing(save):
     assert made.to_pylist() == [0, 4]
 
 
-def test_dates_arrive_as_pandas_reads_them(save):
-    """Nanoseconds, as pandas 2 has them; a null is NaT."""
+def test_dates_arrive_as_mlflow_gives_them(save):
+    """Timestamps in nanoseconds, a null is NaT; dates are `datetime.date`, a null is None."""
     inputs = (Field(name="day", type="date32[day]"), Field(name="at", type="timestamp[us]"))
     moment = dt.datetime(2026, 1, 2, 3)  # noqa: DTZ001 -- MLflow's timestamps have no zone
     batch = pa.RecordBatch.from_pydict(
@@ -207,9 +208,12 @@ def test_dates_arrive_as_pandas_reads_them(save):
             "at": pa.array([moment, None], pa.timestamp("us")),
         }
     )
-    model = giving(lambda f: [" ".join(types_of(f))] * len(f))
+    model = giving(lambda f: [f"{row.day!r} {row.at!r} {f['at'].dtype}" for row in f.itertuples()])
     (made,) = scored(save(model), (Field(name="prediction", type="string"),), batch, inputs)
-    assert made.to_pylist() == ["datetime64[ns] datetime64[ns]"] * 2
+    assert made.to_pylist() == [
+        "datetime.date(2026, 1, 2) Timestamp('2026-01-02 03:00:00') datetime64[ns]",
+        "None NaT datetime64[ns]",
+    ]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int64"])
@@ -224,6 +228,46 @@ def test_a_tensor_arrives_in_its_shape_and_type(dtype, save):
     batch = pa.RecordBatch.from_pydict({"features": [[1.0, 2.0, 3.0, 4.0]]})
     (made,) = open_predictor(spec).predict(batch)
     assert made.to_pylist() == [f"(2, 2) {dtype} {np.array(3, dtype)}"]
+
+
+@pytest.mark.parametrize("name", [None, "x"])
+def test_one_tensor_has_a_name_or_none(name, save):
+    """With one it comes in a mapping, as MLflow itself gives it."""
+    example = np.zeros((2, 3), dtype="float32")
+    model = giving(lambda given: (given["x"] if isinstance(given, dict) else given).sum(axis=1))
+    folder = save(model, signature=signature_of({"x": example} if name else example, np.zeros(2)))
+    native = mlflow.pyfunc.load_model(folder)
+    rows = np.arange(6, dtype="float32").reshape(2, 3)
+    expected = native.predict({"x": rows} if name else rows).tolist()
+    spec = read_spec(folder)
+    batch = pa.RecordBatch.from_pydict({name or "features": rows.tolist()})
+    assert open_predictor(spec).predict(batch)[0].to_pylist() == expected == [3.0, 12.0]
+    columns = tuple(Field(name=c, type="double") for c in "abc")
+    if name is None:  # MLflow takes a table of three columns for it as well
+        spec = read_spec(folder, signature=Signature(inputs=columns))
+        batch = pa.RecordBatch.from_arrays([pa.array(rows[:, i]) for i in range(3)], list("abc"))
+        assert open_predictor(spec).predict(batch)[0].to_pylist() == expected
+
+
+def test_a_mapping_of_an_array_says_so(save):
+    """A named tensor is never a bare array, whatever the column is called."""
+    example = {"x": np.zeros((2, 3))}
+    model = giving(lambda given: [f"{type(given).__name__} {list(given)}"] * len(given["x"]))
+    folder = save(model, signature=signature_of(example, np.array(["s"])))
+    inputs = (Field(name="pixels", type="list<double>", length=3),)
+    spec = read_spec(folder, signature=Signature(inputs=inputs))
+    batch = pa.RecordBatch.from_pydict({"pixels": [[1.0, 2.0, 3.0]]})
+    assert open_predictor(spec).predict(batch)[0].to_pylist() == ["dict ['x']"]
+
+
+def test_a_tensor_of_any_rank_comes_out_as_nested_lists(save):
+    """A list for each dimension of a row's part."""
+    output = np.zeros((2, 2, 3))
+    model = giving(lambda f: np.arange(len(f) * 6, dtype=float).reshape(-1, 2, 3))
+    spec = read_spec(save(model, signature=signature_of(BATCH.to_pandas(), output)))
+    assert spec.signature.outputs == (Field(name="prediction", type="list<list<double>>"),)
+    (made,) = open_predictor(spec).predict(BATCH)
+    assert made.to_pylist() == np.arange(12.0).reshape(2, 2, 3).tolist()
 
 
 with quiet():
@@ -256,6 +300,135 @@ def test_a_param_or_key_that_the_model_has_not_is_refused(save):
         read_spec(path, params={"shfit": 1.0})
     with pytest.raises(ConfigError, match=r"model_config key 'bas'.*did you mean 'base'"):
         read_spec(path, model_config={"bas": 1.0})
+    for key in ("params", "model_config"):
+        with pytest.raises(ConfigError, match=rf"\['bas'\] is no mapping by names . {key}"):
+            read_spec(path, **{key: ["bas"]})
+
+
+PARAMS = {
+    "number": 0.5,
+    "small": np.float32(0.5),
+    "count": 3,
+    "flag": True,
+    "word": "w",
+    "numbers": [0.5],
+    "counts": np.array([1]),
+    "day": dt.datetime(2020, 1, 1),  # noqa: DTZ001 -- MLflow's have no zone
+    "days": [dt.datetime(2020, 1, 1)],  # noqa: DTZ001 -- as above
+    "nested": {"a": 1},
+}
+
+GIVEN = [
+    ("number", np.float64(1.5), 1.5),
+    ("number", np.float32(0.1), float(np.float32(0.1))),
+    ("number", np.int64(2), 2),
+    ("number", 2, 2),
+    ("small", 1.5, 1.5),
+    ("count", np.int32(7), 7),
+    ("count", np.array(7), 7),
+    ("flag", np.bool_(False), False),
+    ("word", np.str_("x"), "x"),
+    ("numbers", np.array([1.0, 2.0]), [1.0, 2.0]),
+    ("numbers", (1.0, 2.0), [1.0, 2.0]),
+    ("counts", np.array([1, 2], dtype="int32"), [1, 2]),
+    ("counts", [np.int64(1)], [1]),
+    ("day", dt.date(9999, 12, 31), "9999-12-31"),
+    ("day", dt.datetime(2026, 1, 2, 3), "2026-01-02T03:00:00"),  # noqa: DTZ001 -- as above
+    ("day", pd.Timestamp("2026-01-02T03:04:05.123456789"), "2026-01-02T03:04:05.123456"),
+    ("day", np.datetime64("2026-01-02"), "2026-01-02"),
+    ("day", np.datetime64("2026-01-02T03:04:05.5", "ns"), "2026-01-02T03:04:05.500000"),
+    ("day", "2026-01-02T03:00:00", "2026-01-02T03:00:00"),
+    ("days", np.array(["2026-01-02", "2026-01-03"], "M8[D]"), ["2026-01-02", "2026-01-03"]),
+    ("days", [dt.date(2026, 1, 2)], ["2026-01-02"]),
+    ("nested", {"a": np.int64(2)}, {"a": 2}),
+    ("number", None, None),
+]
+
+
+@pytest.fixture(scope="module")
+def with_params(tmp_path_factory):
+    """A model that tells each param that it gets, and its type."""
+    folder = tmp_path_factory.mktemp("params") / "m"
+    frame = BATCH.to_pandas()
+    with quiet():
+
+        class Telling(mlflow.pyfunc.PythonModel):
+            def predict(self, context, model_input, params=None):
+                return [repr({k: params[k] for k in sorted(params)})] * len(model_input)
+
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=Telling(),
+            pip_requirements=["mlflow-skinny"],
+            signature=mlflow.models.infer_signature(frame, ["x"], params=PARAMS),
+        )
+    return str(folder)
+
+
+@pytest.mark.parametrize(("name", "value", "stored"), GIVEN)
+def test_a_param_reaches_the_model_as_through_mlflow(name, value, stored, with_params):
+    """NumPy's values and dates travel as plain ones, and become the same again in the worker."""
+    spec = read_spec(with_params, params={name: value})
+    assert spec.params == {name: stored}
+    assert type(spec.params[name]) is type(stored)
+    assert ModelSpec.from_json(spec.to_json()) == spec
+    (made,) = open_predictor(spec).predict(BATCH)
+    native = mlflow.pyfunc.load_model(with_params)
+    given = list(value) if isinstance(value, tuple) else value
+    given = given.item() if isinstance(given, np.ndarray) and given.ndim == 0 else given
+    if isinstance(given, np.datetime64 | pd.Timestamp):  # nanoseconds are a number to MLflow
+        given = np.datetime64(given, "us") if "T" in str(given) else given
+    if isinstance(given, dict):
+        given = {"a": 2}
+    assert made.to_pylist() == native.predict(BATCH.to_pandas(), params={name: given})
+
+
+def test_a_time_with_a_zone_is_utc(with_params):
+    """As in MLflow, which warns of it."""
+    zone = dt.timezone(dt.timedelta(hours=2))
+    spec = read_spec(with_params, params={"day": dt.datetime(2026, 1, 2, 3, tzinfo=zone)})
+    assert spec.params == {"day": "2026-01-02T01:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"number": "a"}, r"'a' is not what the model declares: 'number'.*\| params\.number \|"),
+        ({"number": [1.0]}, r"\[1\.0\] is not what.*\| params\.number \|"),
+        ({"count": 1.5}, r"1\.5 is not what.*\| params\.count \|"),
+        ({"count": True}, r"True is not what.*\| params\.count \|"),
+        ({"flag": 1}, r"1 is not what.*\| params\.flag \|"),
+        ({"word": 1}, r"1 is not what.*\| params\.word \|"),
+        ({"counts": 1}, r"1 is not what.*\| params\.counts \|"),
+        ({"counts": [1, "a"]}, r"\[1, 'a'\] is not what.*\| params\.counts \|"),
+        ({"counts": np.eye(2)}, r".* is not what.*\| params\.counts \|"),
+        ({"day": "yesterday"}, r"'yesterday' is not what.*\| params\.day \|"),
+        ({"day": 5}, r"5 is not what.*\| params\.day \|"),
+        ({"nested": {"b": 1}}, r".* is not what.*\| params\.nested \|"),
+        ({"number": Decimal(1)}, r"a Decimal is no plain value.*\| params\.number \|"),
+        ({"number": {1.0}}, r"a set is no plain value.*\| params\.number \|"),
+        ({"counts": [1, b"x"]}, r"a bytes is no plain value.*\| params\.counts\[1\] \|"),
+        (
+            {"nested": {"a": dt.date(2026, 1, 2)}},
+            r"a date is no plain value.*\| params\.nested\.a \|",
+        ),
+    ],
+)
+def test_a_param_of_a_wrong_type_is_refused_at_once(params, message, with_params):
+    """By its name, before anything is scored."""
+    with pytest.raises(ConfigError, match=message):
+        read_spec(with_params, params=params)
+
+
+def test_config_of_numpy_becomes_plain_and_a_date_is_refused(save):
+    """MLflow hands the config on as it is, so a text would be no date to the model."""
+    frame = BATCH.to_pandas()
+    signature = signature_of(frame, frame["a"], params={"shift": 10.0})
+    path = save(Shifted(), signature=signature, model_config={"base": 100.0})
+    spec = read_spec(path, model_config={"base": np.float64(5.0)})
+    assert spec.model_config == {"base": 5.0}
+    with pytest.raises(ConfigError, match=r"a date is no plain value.*\| model_config\.base \|"):
+        read_spec(path, model_config={"base": dt.date(2026, 1, 2)})
 
 
 def test_without_a_signature_the_error_shows_the_line(save):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.arrow import matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix, to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
+from sparkml.models.flavors.boosted_categories import fits
 from sparkml.models.flavors.sklearn_signature import (
     PREDICTION,
     PROBABILITY,
@@ -166,6 +167,7 @@ class BoostedModel:
         booster = self.booster
         types = [to_arrow_type(f.type) for f in inputs]
         if len(inputs) == 1 and is_list(types[0]) and not booster.categories:
+            check_numbers(inputs, where=self.where)
             width = len(booster.names)
             if inputs[0].length not in (None, width):
                 raise SignatureError(
@@ -174,10 +176,13 @@ class BoostedModel:
                     fix="declare the vector that it was trained on",
                 )
             return lambda batch: booster.of_matrix(matrix(batch, width))
-        order = order_of(booster.names, [f.name for f in inputs], where=self.where)
+        given = [f.name for f in inputs]
+        # Numbers that the library gave are no names: the columns stand in the model's order.
+        trained = booster.names if booster.named or len(given) != len(booster.names) else given
+        order = order_of(trained, given, where=self.where)
         for place, index in enumerate(order):
             given = booster.categories.get(place, pa.array([], pa.float64()))
-            if not _fits(types[index], given):
+            if not fits(types[index], given):
                 raise SignatureError(
                     f"the model takes {_category_type(given)} in '{booster.names[place]}', the "
                     f"signature says {inputs[index].type}",
@@ -263,16 +268,3 @@ def coded(batch: pa.RecordBatch, categories: Mapping[int, pa.Array], *, strict: 
 
 def _category_type(categories: pa.Array | None) -> str:
     return "string" if categories is None else str(categories.type)
-
-
-def _fits(dtype: pa.DataType, categories: pa.Array | None) -> bool:
-    """Whether a column can hold such categories: texts in texts, numbers in numbers."""
-    if categories is None:
-        texts = (pa.types.is_string, pa.types.is_integer, pa.types.is_boolean)
-        return any(test(dtype) for test in texts)
-    if pa.types.is_string(categories.type):
-        return bool(pa.types.is_string(dtype))
-    if len(categories) and pa.types.is_boolean(dtype) != pa.types.is_boolean(categories.type):
-        return False
-    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
-    return any(test(dtype) for test in tests)

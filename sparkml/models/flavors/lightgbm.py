@@ -20,20 +20,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from sparkml.errors import ConfigError, ModelUnreadable
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
 from sparkml.models.flavors.boosted import BoostedModel, coded
-from sparkml.models.flavors.lightgbm_text import (
-    categorical_of,
-    check_booster,
-    check_same,
-    holds_codes,
-    infos_of,
-    objective_of,
-)
+from sparkml.models.flavors.boosted_categories import categories_of_lightgbm
+from sparkml.models.flavors.lightgbm_text import check_booster, check_same, objective_of
 from sparkml.models.flavors.sklearn_file import check_predicts, code_in, read_estimator
 from sparkml.models.mlmodel import inside
 from sparkml.models.pools import pool_threads
@@ -43,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    import pyarrow as pa
 
     from sparkml.models.mlmodel import MLmodel
 
@@ -102,9 +96,7 @@ class LightGBMBooster:
         self.named = self.names != [f"Column_{i}" for i in range(len(self.names))]
         knows_classes = labels is not None or objective_of(text) in CLASSIFIES
         self.has_probability = classifies and knows_classes
-        of_pandas, listed = booster.pandas_categorical or [], categorical_of(text)
-        _check_places(of_pandas, listed, infos_of(text), self.names)
-        self.categories = _categories(of_pandas, listed)
+        self.categories = categories_of_lightgbm(booster)
         self.extras = {
             MARGIN: lambda x: self._predict(x, raw_score=True),
             LEAF: lambda x: per_tree(self._predict(x, pred_leaf=True)),
@@ -144,67 +136,6 @@ class LightGBMBooster:
         values = self._predict(x, pred_contrib=True)
         width = len(self.names) + 1
         return values if values.shape[1] == width else values.reshape(len(values), -1, width)
-
-
-def _categories(of_pandas: list[list[Any]], places: list[int]) -> dict[int, pa.Array]:
-    """Feature → its categories: the lists that pandas had, in the columns' order.
-
-    Categories that were numbers from the start have no list, and numbers is what the model takes.
-
-    Raises:
-        ModelUnreadable: a column's categories are of several types.
-    """
-    if not of_pandas:
-        return {}
-    try:
-        return {place: pa.array(known) for place, known in zip(places, of_pandas, strict=True)}
-    except pa.ArrowException as error:
-        raise ModelUnreadable(
-            f"categories of one column are of several types: {error}",
-            where="pandas_categorical",
-            fix="train it with categories that are all texts, or all numbers",
-        ) from error
-
-
-def _check_places(
-    of_pandas: list[list[Any]], listed: list[int], infos: list[str], names: list[str]
-) -> None:
-    """Check that pandas' lists of categories can belong to the `listed` columns, and to no others.
-
-    LightGBM stores no column of an ordered category, nor of one that `categorical_feature` left
-    out; the lists of those may match in number with listed columns of whole numbers.
-
-    Raises:
-        ModelUnreadable: they cannot, or nobody can tell.
-    """
-    if not of_pandas:
-        return
-    fix = "train it with unordered categories (cat.as_unordered()), or with their codes"
-    if len(of_pandas) != len(listed):
-        raise ModelUnreadable(
-            f"it knows the values of {len(of_pandas)} categories, and for {len(listed)} the "
-            "column: LightGBM stores no column of an ordered category",
-            where="pandas_categorical",
-            fix=fix,
-        )
-    for place, known in zip(listed, of_pandas, strict=True):
-        if not holds_codes(infos[place], len(known)):
-            raise ModelUnreadable(
-                f"'{names[place]}' was trained on other codes than those of {len(known)} "
-                "categories: their values belong to another column, which LightGBM does not store",
-                where="pandas_categorical",
-                fix=fix,
-            )
-    ranges = {f"[0:{len(known) - 1}]" for known in of_pandas}
-    for place, info in enumerate(infos):
-        if place not in listed and info in ranges:
-            raise ModelUnreadable(
-                f"'{names[place]}' may be a number or the codes of a category, and LightGBM "
-                "stores no column of an ordered category or of one not in categorical_feature",
-                where="pandas_categorical",
-                fix=f"train it with '{names[place]}' as an unordered category, and without "
-                "categorical_feature, or with all categories as their codes",
-            )
 
 
 def _opened_wrapper(folder: Path, description: MLmodel) -> BoostedModel:

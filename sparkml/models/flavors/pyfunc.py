@@ -11,10 +11,10 @@ import pyarrow as pa
 from sparkml.arrow import matrix, to_arrow_type
 from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, did_you_mean
 from sparkml.lists import is_list
+from sparkml.models.containers import columns_of
 from sparkml.models.extras import need
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
-from sparkml.models.own_code import bring_code
 from sparkml.models.results import as_column
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ def open_model(
     """
     own = _own(folder, description)
     _check_config(model_config, own, folder)
-    bring_code(folder, own)
     for key in ("data", "python_model"):
         if own.get(key):
             inside(folder, own[key], key=key, kind="either")
@@ -99,7 +98,7 @@ class PyfuncModel:
         """The model as it scores batches of `signature` with `params`.
 
         Raises:
-            ConfigError: MLflow refuses the params.
+            ConfigError: the model has no such param, or declares another type.
         """
         return PyfuncPredictor(self, signature, params)
 
@@ -116,19 +115,28 @@ class PyfuncPredictor:
         self._params = dict(params) or None
         self._names = [f.name for f in signature.inputs]
         self._tensors = {t.name: t for t in model.tensors}
-        self._outputs = [(f.name, to_arrow_type(f.type)) for f in signature.outputs]
-        self._refuse_unknown_params()
+        self._outputs = {f.name: to_arrow_type(f.type) for f in signature.outputs}
+        self._check_params()
 
-    def _refuse_unknown_params(self) -> None:
+    def _check_params(self) -> None:
+        """MLflow would ignore an unknown one, and refuse a wrong value with each batch."""
         schema = self._model.loaded.metadata.get_params_schema()
-        known = [p.name for p in schema.params] if schema else []
-        for name in self._params or {}:
+        known = {p.name: p for p in schema.params} if schema else {}
+        for name, value in (self._params or {}).items():
             if name not in known:
                 raise ConfigError(
                     f"the model has no param '{name}'",
                     where=f"params.{name}",
                     fix=did_you_mean(name, known),
                 )
+            try:
+                known[name].validate_param_spec(value, known[name])
+            except Exception as error:  # MLflow's own, or what NumPy says of a date
+                raise ConfigError(
+                    f"{value!r} is not what the model declares: {known[name]!r}",
+                    where=f"params.{name}",
+                    fix="give such a value, or leave the param out",
+                ) from error
 
     @cached_property
     def takes_nan(self) -> bool:
@@ -142,25 +150,27 @@ class PyfuncPredictor:
             ContractViolation: other rows, columns or types than the outputs declare.
         """
         if not batch.num_rows:
-            return [pa.array([], dtype) for _, dtype in self._outputs]
+            return [pa.array([], dtype) for dtype in self._outputs.values()]
         result = self._model.loaded.predict(self._data(batch), params=self._params)
-        columns = _columns(result, [name for name, _ in self._outputs], self._model.where)
+        columns = columns_of(result, self._outputs, where=self._model.where)
         return [
             self._column(values, name, dtype, batch.num_rows)
-            for values, (name, dtype) in zip(columns, self._outputs, strict=True)
+            for values, (name, dtype) in zip(columns, self._outputs.items(), strict=True)
         ]
 
     def _data(self, batch: pa.RecordBatch) -> Any:
-        if len(self._tensors) == len(self._names) == 1:
-            return _tensor(batch, next(iter(self._tensors.values())))
+        only = next(iter(self._tensors.values())) if len(self._tensors) == 1 else None
+        if only is not None:  # its columns may be named one by one
+            array = _tensor(batch, only)
+            return {only.name: array} if only.named else array
         if self._tensors.keys() != set(self._names):
-            return frame(batch, self._names, missing=None)
+            return frame(batch, self._names, missing=None, dates_as_objects=True)
         return {name: _tensor(batch.select([name]), self._tensors[name]) for name in self._names}
 
     def _column(self, values: Any, name: str, dtype: pa.DataType, rows: int) -> pa.Array:
         try:
             made = as_column(values, dtype)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        except (pa.ArrowException, ValueError, TypeError) as error:
             raise ContractViolation(
                 f"the output '{name}' is declared as {dtype}, the model gave something else: "
                 f"{error}",
@@ -176,59 +186,21 @@ class PyfuncPredictor:
         return made
 
 
-def _columns(result: Any, names: list[str], where: str) -> list[Any]:
-    """The result's columns in the declared order: by name where it has names, else by position."""
-    import pandas as pd
+def _tensor(columns: pa.RecordBatch, wanted: Tensor) -> Any:
+    """A column as the array of the shape and type that the model was logged with.
 
-    if isinstance(result, list) and result and isinstance(result[0], dict):
-        result = pd.DataFrame(result)
-    if isinstance(result, pd.DataFrame):
-        found = {str(c): result.iloc[:, i] for i, c in enumerate(result.columns)}
-        if all(name in found for name in names):
-            return [found[name] for name in names]
-        parts = list(found.values())
-    elif isinstance(result, dict):
-        found = {str(name): values for name, values in result.items()}
-        if all(name in found for name in names):
-            return [found[name] for name in names]
-        parts = list(found.values())
-    elif len(names) == 1:
-        return [_array(result)]
-    else:
-        table = _array(result)
-        parts = list(table.T) if table.ndim == 2 else [table]
-    if len(parts) != len(names):
-        raise ContractViolation(
-            f"the model returned {len(parts)} columns, {len(names)} outputs are declared: "
-            f"{', '.join(names)}",
-            where=where,
-            fix="correct the outputs in the signature",
-        )
-    return parts
-
-
-def _array(values: Any) -> Any:
-    """A list, Series or array as an array; rows of different lengths become objects."""
-    if not isinstance(values, list):
-        return np.asarray(values)
-    try:
-        return np.asarray(values)
-    except ValueError:
-        made = np.empty(len(values), dtype=object)
-        made[:] = values
-        return made
-
-
-def _tensor(column: pa.RecordBatch, wanted: Tensor) -> Any:
-    """A column as the array of the shape and type that the model was logged with."""
-    array = column.column(0)
-    if not is_list(array.type):
-        values: Any = array.to_numpy(zero_copy_only=False)
+    Several columns are its second dimension.
+    """
+    array = columns.column(0)
+    if columns.num_columns > 1:
+        values: Any = matrix(columns)
+    elif not is_list(array.type):
+        values = array.to_numpy(zero_copy_only=False)
     elif pa.types.is_string(array.type.value_type):
         values = np.array(array.to_pylist(), dtype=object)
     else:
-        values = matrix(column)
-    shape = (column.num_rows, *wanted.shape[1:])
+        values = matrix(columns)
+    shape = (columns.num_rows, *wanted.shape[1:])
     known = -1 not in shape[1:] or shape.count(-1) == 1
     values = values.reshape(shape) if known else values
     return values if wanted.dtype in ("object", "str") else values.astype(wanted.dtype, copy=False)

@@ -8,17 +8,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix, to_arrow_type
 from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
+from sparkml.models.flavors.boosted_categories import categorical, fits
 from sparkml.models.flavors.boosters_inside import check_boosters
 from sparkml.models.flavors.sklearn_arrays import check_arrays
+from sparkml.models.flavors.sklearn_columns import (
+    NUMBER,
+    UNKNOWN,
+    UNUSED,
+    VECTORIZERS,
+    columns_of,
+    names_of,
+)
 from sparkml.models.flavors.sklearn_extras import extras_of, names_after
 from sparkml.models.flavors.sklearn_file import (
     check_predicts,
     code_in,
     is_skops,
+    method_of,
     read_estimator,
 )
 from sparkml.models.flavors.sklearn_graph import (
@@ -33,7 +43,7 @@ from sparkml.models.flavors.sklearn_labels import both_of, public_name
 from sparkml.models.flavors.sklearn_signature import (
     PREDICTION,
     PROBABILITY,
-    inputs_of,
+    chances_type,
     line_to_write,
     order_of,
     outputs_of,
@@ -48,13 +58,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from sparkml.models.flavors.sklearn_columns import Told
     from sparkml.models.mlmodel import MLmodel
     from sparkml.spec import Signature
-
-VECTORIZERS = frozenset(
-    f"sklearn.feature_extraction.text.{name}Vectorizer" for name in ("Count", "Hashing", "Tfidf")
-)
-"""The steps that take a list of texts and not a table."""
 
 
 def runs_code(folder: Path, description: MLmodel | None) -> str:
@@ -76,36 +82,68 @@ def open_model(
         raise ConfigError(
             "a scikit-learn model takes no model_config", where=str(folder), fix="leave it out"
         )
+    method = method_of(description, where=str(folder))
     loaded, differences = read_estimator(folder, description)
     made = RestoredModel if is_skops(folder, description) else SklearnModel
-    return made(loaded, differences, where=str(folder))
+    return made(loaded, differences, method=method, where=str(folder))
 
 
 class SklearnModel:
-    """An estimator, its steps taken apart: `predict` and `predict_proba` share the transforms."""
+    """An estimator, its steps taken apart: `predict` and `predict_proba` share the transforms.
 
-    def __init__(self, loaded: Any, differences: tuple[str, ...], *, where: str) -> None:
-        self.where = where
+    Another `method` than `predict` is the one that MLflow was told to call (`pyfunc_predict_fn`):
+    `prediction` is what it gives, and nothing else is given by default.
+    """
+
+    def __init__(
+        self, loaded: Any, differences: tuple[str, ...], *, method: str = "predict", where: str
+    ) -> None:
+        self.where, self.method = where, method
         self.differences = differences
         estimator = chosen(loaded)
         self.steps, self.final = taken_apart(estimator)
-        check_predicts(self.final, where=where)
+        check_predicts(self.final, method, where=where)
         self.estimator = estimator
         first = (*self.steps, self.final)[0]  # a pipeline asks its first step, `passthrough` too
         # Read now: `settle` may forget the names.
-        self.names = [str(name) for name in getattr(first, "feature_names_in_", ())]
-        # CatBoost's wrappers have 0 there once they were stored.
-        self.width: int | None = getattr(first, "n_features_in_", None) or None
+        self.names, self.width = names_of(first)
         self._plain = takes_matrix(estimator)
         self._text = public_name(type(first)) in VECTORIZERS
-        self.has_probability = hasattr(self.final, "predict_proba")
+        self.has_probability = method == "predict" and hasattr(self.final, "predict_proba")
+
+    @cached_property
+    def told(self) -> list[Told]:
+        """What its parts tell of each column; see `sklearn_columns`."""
+        width = self.width or 0
+        if self._plain and not holds_texts(self.estimator):
+            return [NUMBER] * width
+        return columns_of(self.estimator, self.names, width)
+
+    @property
+    def used(self) -> list[str]:
+        """The names of the columns that some part looks at."""
+        pairs = zip(self.names, self.told, strict=True)
+        return [name for name, told in pairs if told is not UNUSED]
 
     @property
     def inputs(self) -> tuple[Field, ...]:
-        """The columns that the estimator tells; empty for mixed types, which it does not."""
-        numbers = self._plain and not holds_texts(self.estimator)
-        shape = "text" if self._text else "matrix" if numbers else "frame"
-        return inputs_of(self.names, self.width, shape=shape)
+        """The columns that the estimator and its parts tell; the type of one may be open.
+
+        By name; where it was trained without names one vector, or `x0`, `x1`, … of several types.
+        """
+        if self._text:
+            return (Field(name="text", type="string"),)
+        told = self.told
+        if not self.names:
+            if not told or UNKNOWN in told:
+                return ()
+            types = [one.type or "double" for one in told]
+            if {*types} == {"double"}:
+                return (Field(name="features", type="list<double>", length=self.width),)
+            every = tuple(Field(name=f"x{i}", type=dtype) for i, dtype in enumerate(types))
+            return every if self._plain else ()
+        named = zip(self.names, told, strict=True)
+        return tuple(Field(name=n, type=one.type) for n, one in named if one is not UNUSED)
 
     @property
     def hint(self) -> str:
@@ -114,9 +152,17 @@ class SklearnModel:
 
     def outputs(self, inputs: tuple[Field, ...], recorded: tuple[Field, ...]) -> tuple[Field, ...]:
         """`prediction`, and `probability` where it has one; asked of the model with two rows."""
-        seen = probe(partial(_after, self.features(inputs), self.call()), inputs, missing=False)
+        from sklearn.base import is_regressor
+
+        seen = self._probed(inputs, partial(_after, self.features(inputs), self.call()))
+        if self.method != "predict":
+            return (Field(name=PREDICTION, type=chances_type(seen and seen[0])),)
         classes = getattr(self.final, "classes_", None)
+        if classes is not None and not len(classes):  # CatBoost's regressors have some too
+            classes = None
         made = outputs_of(classes, seen, probability=self.has_probability)
+        if not made and is_regressor(self.final):
+            return (Field(name=PREDICTION, type="double"),)
         if not made and len(recorded) == 1:
             return (Field(name=PREDICTION, type=recorded[0].type),)
         return made
@@ -131,12 +177,20 @@ class SklearnModel:
         names = names_after(self.steps, self.names, self.final)
         made = []
         for name, of in extras_of(self.final).items():
-            seen = probe(partial(_after, features, of), inputs, missing=False)
+            seen = self._probed(inputs, partial(_after, features, of))
             if seen is None:  # an encoder that knows no empty text: the last step by itself
                 seen = tried(of, np.zeros((2, getattr(self.final, "n_features_in_", 0))))
             if seen is not None:
                 made.append(extra_field(name, seen, names))
         return tuple(made)
+
+    def _probed(self, inputs: tuple[Field, ...], of: Callable[[pa.RecordBatch], Any]) -> Any:
+        examples, names = {}, [f.name for f in inputs]
+        told = [t for t in self.told if len(names) == len(self.told) or t is not UNUSED]
+        if len(told) == len(names):
+            order = order_of(self._given(inputs), names, where=self.where)
+            examples = {names[i]: one.example for i, one in zip(order, told, strict=True)}
+        return probe(of, inputs, missing=False, examples=examples)
 
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> SklearnPredictor:
         """The model as it scores batches of `signature`."""
@@ -171,7 +225,8 @@ class SklearnModel:
         if not {PREDICTION, PROBABILITY} & set(wanted):
             return lambda _: (None, None)
         if PROBABILITY not in wanted or not self.has_probability:
-            return lambda x: (self.final.predict(x), None)
+            predict = getattr(self.final, self.method)
+            return lambda x: (predict(x), None)
         if PREDICTION not in wanted:
             return lambda x: (None, self.final.predict_proba(x))
         return self._both
@@ -197,21 +252,63 @@ class SklearnModel:
         as_matrix = self._plain and numbers and (vector or not any(map(is_list, types)))
         settle(self.estimator, as_matrix=as_matrix)
         width = (inputs[0].length or self.width) if vector else None
+        if vector:
+            check_numbers(inputs, where=self.where)
         if vector and (as_matrix or not self.names):
             return partial(matrix, width=width)
         names = self.names or [f.name for f in inputs]
         if vector:
             return lambda batch: _named(matrix(batch, width), names)
-        order = order_of(names, [f.name for f in inputs], where=self.where)
+        given = self._given(inputs)
+        order = order_of(given, [f.name for f in inputs], where=self.where)
         arrange = _arranged(order)
         if as_matrix:
             return lambda batch: matrix(arrange(batch))
         missing = missing_text(self.estimator)
-        return lambda batch: frame(arrange(batch), names, missing=missing)
+        categories = self._categories(given, [inputs[i] for i in order])
+
+        def convert(batch: pa.RecordBatch) -> Any:
+            rows = arrange(batch)
+            made = frame(rows, given, missing=missing)
+            for place, told in categories.items():
+                known = categorical(rows.column(place), told.categories, strict=told.strict)
+                made[given[place]] = known
+            if not self.names and self._plain:  # what it was trained on was an array
+                return made.to_numpy(dtype=object)
+            return made if len(given) == len(names) else made.reindex(columns=names)
+
+        return convert
+
+    def _given(self, inputs: tuple[Field, ...]) -> list[str]:
+        """The trained names of the columns in `inputs`: all of them, or those that are used."""
+        every = self.names or [f.name for f in inputs]
+        return every if len(inputs) == len(every) else self.used
+
+    def _categories(self, given: list[str], inputs: list[Field]) -> dict[int, Told]:
+        """Where the frame holds pandas' categories, and what is told of them.
+
+        Raises:
+            SignatureError: a column is declared as what they cannot be.
+        """
+        told = dict(zip(self.names, self.told, strict=True)) if self.names else {}
+        made = {}
+        for place, (name, declared) in enumerate(zip(given, inputs, strict=True)):
+            known = told[name].categories if name in told else None
+            if known is None:
+                continue
+            if not fits(to_arrow_type(declared.type), known):
+                raise SignatureError(
+                    f"the model takes {known.type} in '{name}', the signature says {declared.type}",
+                    where=self.where,
+                    fix="declare the type that it was trained on",
+                )
+            made[place] = told[name]
+        return made
 
     def _check_width(self, inputs: tuple[Field, ...], *, vector: bool) -> None:
         given = inputs[0].length if vector else len(inputs)
-        if self.width is not None and given is not None and given != self.width:
+        few = len(self.used) if self.names and not vector and not self._plain else self.width
+        if self.width is not None and given not in (None, self.width, few):
             raise SignatureError(
                 f"the model was trained on {self.width} columns, the signature has {given}",
                 where=self.where,

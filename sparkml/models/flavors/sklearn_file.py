@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sparkml.errors import ModelUnreadable, SparkMLError
 from sparkml.models.extras import need
 from sparkml.models.mlmodel import inside
-from sparkml.models.own_code import bring_code
 from sparkml.models.skops_file import check_skops
 
 if TYPE_CHECKING:
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".joblib": "joblib", ".pkl": "joblib", ".skops": "skops"}
 """A bare file's suffix → how it is read; joblib reads plain pickles as well."""
+
+METHODS = ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba")
+"""The methods that MLflow's wrapper of an estimator knows, but for `score`."""
 
 
 def model_file(folder: Path, description: MLmodel | None) -> tuple[Path, str]:
@@ -61,8 +63,6 @@ def read_estimator(folder: Path, description: MLmodel | None) -> tuple[Any, tupl
     """
     need("sklearn", extra="sklearn", why="a scikit-learn model")
     path, kind = model_file(folder, description)
-    if description is not None:
-        bring_code(folder, description.flavors["sklearn"])
     try:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
@@ -84,8 +84,25 @@ def read_estimator(folder: Path, description: MLmodel | None) -> tuple[Any, tupl
     return estimator, _differences(told)
 
 
-def check_predicts(final: Any, *, where: str) -> None:
-    """Refuse what is no fitted estimator that predicts.
+def method_of(description: MLmodel | None, *, where: str) -> str:
+    """The method that MLflow calls: what the model was logged with as `pyfunc_predict_fn`.
+
+    Raises:
+        ModelUnreadable: it gives no value for each row, or is none that MLflow would call.
+    """
+    own = description.flavors.get("python_function", {}) if description else {}
+    method = str(own.get("predict_fn") or METHODS[0])
+    if method not in METHODS:
+        raise ModelUnreadable(
+            f"it was logged to be scored by '{method}', which gives no value for each row",
+            where=where,
+            fix=f"log it again with pyfunc_predict_fn one of {', '.join(METHODS)}",
+        )
+    return method
+
+
+def check_predicts(final: Any, method: str = "predict", *, where: str) -> None:
+    """Refuse what is no fitted estimator that predicts, by `method`.
 
     Raises:
         ModelUnreadable: it is not, with the reason.
@@ -108,9 +125,9 @@ def check_predicts(final: Any, *, where: str) -> None:
         raise ModelUnreadable(
             f"the {kind} is not fitted", where=where, fix="store it after fit()"
         ) from error
-    if not hasattr(final, "predict"):
+    if not hasattr(final, method):
         raise ModelUnreadable(
-            f"a {kind} does not predict",
+            f"a {kind} does not predict" if method == "predict" else f"a {kind} has no '{method}'",
             where=where,
             fix="store the pipeline that ends in the model",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from sparkml.lists import is_list
 from sparkml.spec import Field, Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 Given = TypeVar("Given")
@@ -23,21 +24,6 @@ Rows = TypeVar("Rows")
 PREDICTION, PROBABILITY = "prediction", "probability"
 _NO_MEMORY = re.compile("bad_alloc|bad allocation|allocate memory")
 """What compiled libraries say of too little memory."""
-
-
-def inputs_of(names: Sequence[str], width: int | None, *, shape: str) -> tuple[Field, ...]:
-    """The columns that a model tells: by `feature_names_in_`, else by `n_features_in_`.
-
-    A model trained on a DataFrame tells the names of its columns but not their types; where every
-    step takes a matrix of numbers they are doubles, otherwise nobody knows.
-    """
-    if shape == "text":
-        return (Field(name="text", type="string"),)
-    if names and shape == "matrix":
-        return tuple(Field(name=name, type="double") for name in names)
-    if names or not width:
-        return ()
-    return (Field(name="features", type="list<double>", length=width),)
 
 
 def line_to_write(names: Sequence[str]) -> str:
@@ -117,6 +103,13 @@ def result_type(values: Any) -> str | None:
     return f"list<{element}>" if array.ndim == 2 and array.shape[1] != 1 else element
 
 
+def chances_type(values: Any) -> str:
+    """The type of a column of (log) probabilities; a list of lists for several outputs."""
+    if isinstance(values, list):
+        return "list<list<double>>"
+    return result_type(values) or "list<double>"
+
+
 def common_type(classes: Sequence[Any]) -> str:
     """The type of a list that holds a label of each output."""
     kinds = {label_type(of_output) for of_output in classes}
@@ -137,14 +130,23 @@ def label_type(labels: Any) -> str:
 
 
 def probe(
-    call: Callable[[pa.RecordBatch], Given], inputs: tuple[Field, ...], *, missing: bool
+    call: Callable[[pa.RecordBatch], Given],
+    inputs: tuple[Field, ...],
+    *,
+    missing: bool,
+    examples: Mapping[str, Any] | None = None,
 ) -> Given | None:
     """What the model gives for two made-up rows; None where it refuses them.
 
-    The rows hold zeros and empty texts, or (`missing`) nothing at all.
+    The rows hold zeros and empty texts, or a column's own value in `examples`, or (`missing`)
+    nothing at all.
     """
     schema = input_schema(Signature(inputs=inputs))
-    columns = [_made_up(f, t.type, missing=missing) for f, t in zip(inputs, schema, strict=True)]
+    known = {} if missing else examples or {}
+    columns = [
+        _made_up(f, t.type, missing=missing, example=known.get(f.name))
+        for f, t in zip(inputs, schema, strict=True)
+    ]
     batch = pa.RecordBatch.from_arrays(columns, schema=schema)
     return tried(call, batch)
 
@@ -165,8 +167,11 @@ def tried(call: Callable[[Rows], Given], rows: Rows) -> Given | None:
             return None
 
 
-def _made_up(wanted: Field, dtype: pa.DataType, *, missing: bool) -> pa.Array:
+def _made_up(wanted: Field, dtype: pa.DataType, *, missing: bool, example: Any) -> pa.Array:
     if not is_list(dtype):
+        if example is not None:
+            with suppress(pa.ArrowException, TypeError):  # the caller may declare another type
+                return pa.array([example] * 2, dtype)
         return pa.array([None if missing else _zero(dtype)] * 2, dtype)
     nothing = float("nan") if pa.types.is_floating(dtype.value_type) else None
     element = nothing if missing else _zero(dtype.value_type)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix, to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.batch_free import check_batch_free, differing
@@ -24,7 +24,6 @@ from sparkml.models.flavors.sklearn_signature import (
 )
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
-from sparkml.models.own_code import bring_code
 from sparkml.models.results import as_column
 from sparkml.spec import Field
 
@@ -62,8 +61,6 @@ def open_model(
         )
     need("statsmodels.api", extra="statsmodels", why="a statsmodels model")
     path = _file(folder, description)
-    if description is not None:
-        bring_code(folder, description.flavors["statsmodels"])
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -176,6 +173,7 @@ class StatsmodelsModel:
         if self.table is not None:
             order = [own[i] for i in order_of(self.names, given, where=self.where)]
             return lambda batch: frame(batch.select(order), self.names, missing=None)
+        check_numbers((inputs[i] for i in own), where=self.where)
         if len(own) == 1 and is_list(to_arrow_type(inputs[own[0]].type)):
             return lambda batch: self._with_const(matrix(batch.select(own), len(self.names)))
         with_const = CONST in given and self.const is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix, to_arrow_type
 from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extras import need
@@ -16,7 +16,6 @@ from sparkml.models.flavors.sklearn_signature import PREDICTION, line_to_write, 
 from sparkml.models.gpu import refuse_missing
 from sparkml.models.mlmodel import inside
 from sparkml.models.model_config import check_keys
-from sparkml.models.own_code import bring_code
 from sparkml.models.pools import pool_threads
 from sparkml.models.results import as_column
 from sparkml.spec import Field
@@ -62,8 +61,6 @@ def open_model(
     torch = need("torch", extra="torch", why="a PyTorch model")
     torch.set_num_threads(pool_threads())
     path = _file(folder, description)
-    if description is not None:
-        bring_code(folder, description.flavors["pytorch"])
     device = str(model_config.get("device", "cpu"))
     refuse_missing(device, there=torch.cuda.device_count(), library="torch")
     try:
@@ -107,6 +104,7 @@ class TorchModel:
             raise ConfigError(
                 "a PyTorch model takes no params", where=self.where, fix="leave them out"
             )
+        check_numbers(signature.inputs, where=self.where)
         self._check_width(signature.inputs)
         return TorchPredictor(self, signature)
 

@@ -27,13 +27,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from sparkml.errors import ModelUnreadable
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
 from sparkml.models.flavors.boosted import BoostedModel, coded
+from sparkml.models.flavors.boosted_categories import categories_of_xgboost
 from sparkml.models.flavors.xgboost_device import device_of_booster, put_on
 from sparkml.models.flavors.xgboost_file import model_file, refuse_newer, unreadable
 from sparkml.models.flavors.xgboost_trees import check_booster
@@ -45,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    import pyarrow as pa
 
     from sparkml.models.mlmodel import MLmodel
 
@@ -104,7 +103,7 @@ class XGBoostBooster:
         names = booster.feature_names
         self.named = names is not None
         self.names: list[str] = names or [f"f{i}" for i in range(booster.num_features())]
-        self.categories = _categories(booster)
+        self.categories = categories_of_xgboost(booster)
         self._numbers = wrapper in NUMBERS or _wrapper_s_kind(booster) in ("regressor", "ranker")
         by_class = self._objective in ONE_PROBABILITY | OF_EACH_CLASS
         self.has_probability = by_class and not self._numbers
@@ -178,32 +177,6 @@ def _config(booster: Any) -> Mapping[str, Any]:
 
     learner: Mapping[str, Any] = json.loads(booster.save_config())["learner"]
     return learner
-
-
-def _categories(booster: Any) -> dict[int, pa.Array]:
-    """Feature → the categories that the model holds; XGBoost stores them since 3.1.
-
-    Raises:
-        ModelUnreadable: they cannot be those that it was trained on.
-    """
-    kinds = booster.feature_types or []
-    if "c" not in kinds or not hasattr(booster, "get_categories"):
-        return {}
-    stored = booster.get_categories(export_to_arrow=True)
-    made = {}
-    for place, (name, known) in enumerate(stored.to_arrow()):
-        if known is None:
-            continue
-        if pa.types.is_string(known.type) and not pc.all(pc.string_is_ascii(known)).as_py():
-            raise ModelUnreadable(
-                f"the categories of '{name}' are not ASCII, which XGBoost (3.2) stores cut: "
-                "it counts their characters and writes their bytes",
-                where="categories",
-                fix="train it with names in ASCII, or with numbers for them",
-            )
-        # Copied while `stored` lives: the array points into its memory and does not keep it.
-        made[place] = pa.array(known.to_pylist(), known.type)
-    return made
 
 
 def _softmax(margins: npt.NDArray[np.float32]) -> Any:

@@ -1,0 +1,140 @@
+"""The categories that a booster was trained on, and a column as pandas' categories of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sparkml.errors import ModelUnreadable
+from sparkml.models.flavors.lightgbm_text import categorical_of, holds_codes, infos_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def categorical(column: pa.Array, known: pa.Array, *, strict: bool) -> pd.Categorical:
+    """A column as pandas had it in training: of the type `category`, with the categories `known`.
+
+    A value that is none of them is a category of its own after them, as it would be in a table of
+    one's own: what it means is for the library to say.
+
+    Raises:
+        ValueError: there is such a value, if `strict`.
+    """
+    import pandas as pd
+
+    codes = pc.index_in(column, value_set=known.cast(column.type))
+    unseen = column.filter(pc.and_(codes.is_null(), column.is_valid())).unique()
+    if len(unseen):
+        if strict:
+            msg = f"{unseen[0].as_py()!r} is no category that the model was trained on"
+            raise ValueError(msg)
+        known = pa.concat_arrays([known.cast(column.type), unseen])
+        codes = pc.index_in(column, value_set=known)
+    index = known.to_numpy(zero_copy_only=False)
+    return pd.Categorical.from_codes(codes.fill_null(-1).to_numpy(), categories=index)
+
+
+def fits(dtype: pa.DataType, categories: pa.Array | None) -> bool:
+    """Whether a column can hold such categories: texts in texts, numbers in numbers."""
+    if categories is None:
+        texts = (pa.types.is_string, pa.types.is_integer, pa.types.is_boolean)
+        return any(test(dtype) for test in texts)
+    if pa.types.is_string(categories.type):
+        return bool(pa.types.is_string(dtype))
+    if len(categories) and pa.types.is_boolean(dtype) != pa.types.is_boolean(categories.type):
+        return False
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
+    return any(test(dtype) for test in tests)
+
+
+def categories_of_xgboost(booster: Any) -> dict[int, pa.Array]:
+    """Feature → the categories that the model holds; XGBoost stores them since 3.1.
+
+    Raises:
+        ModelUnreadable: they cannot be those that it was trained on.
+    """
+    kinds = booster.feature_types or []
+    if "c" not in kinds or not hasattr(booster, "get_categories"):
+        return {}
+    stored = booster.get_categories(export_to_arrow=True)
+    made = {}
+    for place, (name, known) in enumerate(stored.to_arrow()):
+        if known is None:
+            continue
+        if pa.types.is_string(known.type) and not pc.all(pc.string_is_ascii(known)).as_py():
+            raise ModelUnreadable(
+                f"the categories of '{name}' are not ASCII, which XGBoost (3.2) stores cut: "
+                "it counts their characters and writes their bytes",
+                where="categories",
+                fix="train it with names in ASCII, or with numbers for them",
+            )
+        # Copied while `stored` lives: the array points into its memory and does not keep it.
+        made[place] = pa.array(known.to_pylist(), known.type)
+    return made
+
+
+def categories_of_lightgbm(booster: Any) -> dict[int, pa.Array]:
+    """Feature → its categories: the lists that pandas had, in the columns' order.
+
+    Categories that were numbers from the start have no list, and numbers is what the model takes.
+
+    Raises:
+        ModelUnreadable: a column's categories are of several types, or nobody can tell whose they
+            are.
+    """
+    of_pandas = booster.pandas_categorical or []
+    if not of_pandas:
+        return {}
+    text = booster.model_to_string(num_iteration=1)
+    places = categorical_of(text)
+    _check_places(of_pandas, places, infos_of(text), booster.feature_name())
+    try:
+        return {place: pa.array(known) for place, known in zip(places, of_pandas, strict=True)}
+    except pa.ArrowException as error:
+        raise ModelUnreadable(
+            f"categories of one column are of several types: {error}",
+            where="pandas_categorical",
+            fix="train it with categories that are all texts, or all numbers",
+        ) from error
+
+
+def _check_places(
+    of_pandas: list[list[Any]], listed: list[int], infos: list[str], names: list[str]
+) -> None:
+    """Check that pandas' lists of categories can belong to the `listed` columns, and to no others.
+
+    LightGBM stores no column of an ordered category, nor of one that `categorical_feature` left
+    out; the lists of those may match in number with listed columns of whole numbers.
+
+    Raises:
+        ModelUnreadable: they cannot, or nobody can tell.
+    """
+    fix = "train it with unordered categories (cat.as_unordered()), or with their codes"
+    if len(of_pandas) != len(listed):
+        raise ModelUnreadable(
+            f"it knows the values of {len(of_pandas)} categories, and for {len(listed)} the "
+            "column: LightGBM stores no column of an ordered category",
+            where="pandas_categorical",
+            fix=fix,
+        )
+    for place, known in zip(listed, of_pandas, strict=True):
+        if not holds_codes(infos[place], len(known)):
+            raise ModelUnreadable(
+                f"'{names[place]}' was trained on other codes than those of {len(known)} "
+                "categories: their values belong to another column, which LightGBM does not store",
+                where="pandas_categorical",
+                fix=fix,
+            )
+    ranges = {f"[0:{len(known) - 1}]" for known in of_pandas}
+    for place, info in enumerate(infos):
+        if place not in listed and info in ranges:
+            raise ModelUnreadable(
+                f"'{names[place]}' may be a number or the codes of a category, and LightGBM "
+                "stores no column of an ordered category or of one not in categorical_feature",
+                where="pandas_categorical",
+                fix=f"train it with '{names[place]}' as an unordered category, and without "
+                "categorical_feature, or with all categories as their codes",
+            )

@@ -1,0 +1,70 @@
+"""Params and config as plain values: what travels in a spec, to the sandbox and the workers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sparkml.errors import ConfigError
+
+
+def plain_mapping(given: Any, where: str) -> dict[str, Any]:
+    """What a caller gave for a mapping by names; None is an empty one.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise ConfigError(
+            f"{given!r} is no mapping by names", where=where, fix='give {"name": value}'
+        )
+    return dict(given)
+
+
+def plain_values(given: Mapping[str, Any] | None, *, where: str, dates: bool) -> dict[str, Any]:
+    """`given` as texts, numbers, booleans, nulls, and lists and mappings of these.
+
+    NumPy's scalars and arrays become numbers and lists. Dates and times become ISO text where
+    `dates` says that the model gets them back as such, which MLflow does for a param that is
+    declared as `datetime`; those with a zone become UTC, as in MLflow.
+
+    Raises:
+        ConfigError: a value is something else; `where` leads to it.
+    """
+    named = plain_mapping(given, where)
+    return {name: _plain(value, f"{where}.{name}", dates) for name, value in named.items()}
+
+
+def _plain(value: Any, where: str, dates: bool) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.astype("datetime64[us]") if value.dtype == "datetime64[ns]" else value
+        value = value.tolist()
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(one, f"{where}[{i}]", dates) for i, one in enumerate(value)]
+    if isinstance(
+        value, Mapping
+    ):  # MLflow hands a mapping on as it is: it would make no date of text
+        return plain_values(value, where=where, dates=False)
+    if isinstance(value, dt.date) and dates:
+        return _iso(value)
+    kind = type(value).__name__
+    raise ConfigError(
+        f"a {kind} is no plain value",
+        where=where,
+        fix="give texts, numbers, booleans, nulls, and lists and mappings of these",
+    )
+
+
+def _iso(value: dt.date) -> str:
+    if not isinstance(value, dt.datetime):
+        return value.isoformat()
+    if value.tzinfo is not None:
+        value = value.astimezone(dt.UTC).replace(tzinfo=None)
+    return value.isoformat(timespec="microseconds" if value.microsecond else "seconds")

@@ -1,0 +1,99 @@
+"""Types that no model tells: taken from the table that it scores, before the first task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from sparkml.arrow import struct_type
+from sparkml.errors import ModelNotFound, SignatureUnknown
+from sparkml.lists import is_list, is_vector
+from sparkml.models.artifact import cached_folder
+from sparkml.models.first_opening import inspect_first
+from sparkml.models.inspection import Question
+from sparkml.models.null_policy import null_policies
+from sparkml.spec import OPEN
+
+if TYPE_CHECKING:
+    from sparkml.spec import ModelSpec
+
+
+def typed(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
+    """`spec` with the types of `schema` for the inputs whose type is open; else `spec` itself.
+
+    Costs one opening of the model in the sandbox, once for the same bytes and types: it is asked
+    now what `read_spec` could not ask. A column that the table lacks is left to `bind`.
+
+    Raises:
+        ModelNotFound: this host's cache does not hold the model's files.
+        SignatureError: the model does not take such types.
+        ModelUnreadable: it does not survive them.
+    """
+    if not spec.signature.open:
+        return spec
+    spec = with_types(spec, schema)
+    inputs = spec.signature.inputs
+    if any(f.required and f.name not in schema.names for f in inputs):
+        return spec
+    folder = cached_folder(spec.digest)
+    if folder is None:
+        raise ModelNotFound(
+            "its files are not in this host's cache", where=spec.uri, fix="read_spec() it here"
+        )
+    findings = inspect_first(
+        Question(
+            digest=spec.digest,
+            where=spec.uri,
+            promised=True,  # the policies were asked when the spec was read: these are its bytes
+            trust="always",
+            environment="ignore",
+            flavor=spec.flavor,
+            signature=spec.signature,
+            inputs=(),
+            outputs=(),
+            params=spec.params,
+            model_config=spec.model_config,
+        ),
+        folder,
+    )
+    nulls = null_policies(spec.nulls, inputs, takes_nan=findings.takes_nan)
+    return replace(spec, signature=findings.signature, nulls=nulls)
+
+
+def with_types(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
+    """`spec` with the types of `schema`, as yet without the null policies that go by them."""
+    present = {f.name: _type_name(f.type) for f in schema}
+    inputs = tuple(
+        replace(f, type=present.get(f.name, "string")) if f.type == OPEN else f
+        for f in spec.signature.inputs
+    )
+    return replace(spec, signature=replace(spec.signature, inputs=inputs))
+
+
+def refuse_open(spec: ModelSpec) -> None:
+    """Refuse a spec with open types where no table can tell them.
+
+    Raises:
+        SignatureUnknown: it has some.
+    """
+    if spec.signature.open:
+        names = ", ".join(f"'{name}'" for name in spec.signature.open[:8])
+        raise SignatureUnknown(
+            f"nobody says of which type the model's columns are: {names}",
+            where=spec.uri,
+            fix="declare them: read_spec(…, signature=Signature(inputs=(Field(name=…, type=…), "
+            "…))), or score a table, whose types are taken",
+        )
+
+
+def _type_name(dtype: pa.DataType) -> str:
+    """The name that `sparkml.arrow.to_arrow_type` reads."""
+    if is_vector(dtype):
+        return "list<double>"
+    if is_list(dtype):
+        return f"list<{_type_name(dtype.value_type)}>"
+    if pa.types.is_struct(dtype):
+        return struct_type((field.name, _type_name(field.type)) for field in dtype)
+    return str(dtype)

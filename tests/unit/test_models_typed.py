@@ -1,0 +1,138 @@
+"""Types that no model tells: the table's own, once there is a table."""
+
+from __future__ import annotations
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from sklearn import ensemble, linear_model, pipeline, preprocessing
+
+from sparkml import Field, Signature, load_scorer, read_spec
+from sparkml.config.signature import parse_signature
+from sparkml.errors import ConfigError, SignatureError, SignatureUnknown
+from sparkml.models.typed import refuse_open, typed
+from sparkml.spec import NullPolicy
+
+RNG = np.random.default_rng(0)
+TABLE = pd.DataFrame(
+    {
+        "city": RNG.choice(["Bonn", "Rome"], 60),
+        "size": RNG.normal(size=60),
+        "age": RNG.integers(1, 90, 60),
+    }
+)
+Y = (TABLE["city"] == "Rome").astype(int)
+BATCH = pa.RecordBatch.from_pandas(TABLE, preserve_index=False)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARKML_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def model():
+    """A step that is a function of somebody's, which may do anything with a table."""
+    return pipeline.make_pipeline(
+        preprocessing.FunctionTransformer(pd.get_dummies),
+        ensemble.HistGradientBoostingClassifier(max_iter=5),
+    ).fit(TABLE, Y)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(model, **options):
+        joblib.dump(model, tmp_path / "model.joblib")
+        return read_spec(str(tmp_path / "model.joblib"), **options)
+
+    return read
+
+
+def test_the_names_are_the_model_s_and_the_types_the_table_s(model, read):
+    """The model is asked the rest then: what it gives for gaps."""
+    spec = read(model)
+    assert spec.signature.names == spec.signature.open == ("city", "size", "age")
+    made = typed(spec, BATCH.schema)
+    assert {f.name: f.type for f in made.signature.inputs} == {
+        "city": "string",
+        "size": "double",
+        "age": "int64",
+    }
+    assert made.signature.outputs == spec.signature.outputs
+    assert typed(made, BATCH.schema) is made
+    scored = load_scorer(made)(BATCH)
+    assert scored["prediction"].to_pylist() == model.predict(TABLE).tolist()
+
+
+def test_a_scorer_takes_the_types_of_each_batch(model, read):
+    """One of other types is read as itself, and not as the first one."""
+    spec = read(model)
+    scorer = load_scorer(spec)
+    other = TABLE.assign(age=TABLE["age"] + 0.5)
+    for table in (TABLE, other, TABLE.astype({"size": "float32"}), TABLE):
+        scored = scorer(pa.RecordBatch.from_pandas(table, preserve_index=False))
+        assert scored["prediction"].to_pylist() == model.predict(table).tolist()
+        assert scored.schema == scorer.output_schema
+    with pytest.raises(SignatureError, match="'size' is missing"):
+        scorer(BATCH.select(["city", "age"]))
+    with pytest.raises(SignatureUnknown, match=r"'city', 'size', 'age'.*or score a table"):
+        refuse_open(spec)
+
+
+def test_null_policies_wait_for_the_types(model, read):
+    """The declared ones stand; the model's own default is found when it can be asked."""
+    fill = {"fill": "Rome"}
+    made = typed(read(model, nulls={"city": fill}), BATCH.schema)
+    assert made.null_policy("city") == NullPolicy(kind="fill", value="Rome")
+    assert typed(read(model), BATCH.schema).null_policy("size").kind in ("model", "quarantine")
+    with pytest.raises(ConfigError, match="cannot fill a column of type int64"):
+        typed(read(model, nulls={"age": fill}), BATCH.schema)
+
+
+def test_a_column_that_the_table_lacks_is_missing(model, read):
+    """As for any other model."""
+    few = BATCH.select(["city", "age"])
+    with pytest.raises(SignatureError, match="'size' is missing"):
+        load_scorer(typed(read(model), few.schema))(few)
+
+
+def test_a_regression_s_output_is_a_number_whatever_its_inputs_are(read):
+    """Nothing can be asked of it without types."""
+
+    model = pipeline.make_pipeline(
+        preprocessing.FunctionTransformer(pd.get_dummies), linear_model.Ridge()
+    ).fit(TABLE, TABLE["size"])
+    spec = read(model)
+    assert [(f.name, f.type) for f in spec.signature.outputs] == [("prediction", "double")]
+    scored = load_scorer(spec)(BATCH)
+    np.testing.assert_allclose(scored["prediction"].to_numpy(), model.predict(TABLE), rtol=1e-12)
+
+
+def test_a_declared_type_may_be_open(read):
+    """In a configuration's words too."""
+    model = linear_model.LogisticRegression().fit(TABLE[["size", "age"]], Y)
+    declared = parse_signature("size: any, age: any")
+    assert declared == Signature(
+        inputs=(Field(name="size", type="any"), Field(name="age", type="any"))
+    )
+    made = typed(read(model, signature=declared), BATCH.schema)
+    assert [f.type for f in made.signature.inputs] == ["double", "int64"]
+
+
+def test_nested_types_are_taken_by_names_that_are_read_again(read):
+    """Lists, structs and what Spark's vectors are stored as."""
+    vector = pa.struct(
+        [
+            ("type", pa.int8()),
+            ("size", pa.int32()),
+            ("indices", pa.list_(pa.int32())),
+            ("values", pa.list_(pa.float64())),
+        ]
+    )
+    lone = linear_model.LogisticRegression().fit(TABLE[["size", "age"]].to_numpy(), Y)
+    spec = read(lone, signature=Signature(inputs=(Field(name="v", type="any"),)))
+    for dtype in (vector, pa.list_(pa.float64()), pa.list_(pa.float32())):
+        made = typed(spec, pa.schema([("v", dtype)]))
+        assert made.signature.inputs[0].type in ("list<double>", "list<float>")
