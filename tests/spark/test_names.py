@@ -130,7 +130,7 @@ def test_planning_talks_to_the_jvm_about_once_a_column(spark, tmp_path, monkeypa
     send, calls = client.send_command, []
     monkeypatch.setattr(client, "send_command", lambda *a, **k: calls.append(1) or send(*a, **k))
 
-    ScorePlan(df.schema, (spec,), df.columns, where="here").select(df)
+    ScorePlan(df, (spec,), df.columns, where="here").select(df)
     assert len(calls) < 1.5 * len(names)
     calls.clear()
     score_udf(spec, spark=spark)()
