@@ -58,7 +58,8 @@ def _declare(relation: Any, texts: set[str], source: Source | None) -> str:
     views = source.views.items() if isinstance(source, SqlSource) else ()
     keys = [f"source.views.{n}.schema" for n, v in views if isinstance(v, CsvSource)]
     place = " or ".join(keys) or ("source.schema" if source else "the reader's schema")
-    return f"the text of {named} is lost where a number is read from it: declare {place}{shown}"
+    why = f"the text of {named} is lost where Spark makes something else of it"
+    return f"{why}: declare {place}{shown}"
 
 
 def _relation(df: DataFrame, name: str) -> Any:

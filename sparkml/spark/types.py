@@ -78,7 +78,8 @@ def arrow_schema(schema: StructType, *, where: str, zone: str = "UTC") -> pa.Sch
             raise SignatureError(
                 f"column '{f.name}' has type {f.dataType.simpleString()}, which Arrow cannot carry",
                 where=where,
-                fix="leave it out of `keep`, or cast it in a step",
+                fix="leave it out, or make a text of it in a step: "
+                f"CAST({quoted(f.name)} AS STRING)",
             ) from None
     return pa.schema(fields)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
 from sparkml import register_sql, score, score_udf
 from sparkml.errors import SignatureError
+from sparkml.spark.score import ScorePlan
 from tests.models import rows_of, save, table
 
 pytestmark = pytest.mark.spark
@@ -114,3 +116,22 @@ def test_names_that_sql_must_quote_are_met(spark, tmp_path):
 
     assert scores(score(df, spec)) == expected
     assert scores(df.select(score_udf(spec, spark=spark)().alias("upper"))) == expected
+
+
+def test_planning_talks_to_the_jvm_about_once_a_column(spark, tmp_path, monkeypatch):
+    """Each name travels; no `Column` is made of it, which takes ten calls."""
+    names = [f"f{i}" for i in range(200)]
+    x = table(20)
+    wide = pd.DataFrame(dict.fromkeys(names, x["a"]))
+    spec = save(LinearRegression().fit(wide, x["b"]), tmp_path, name="upper")
+    df = spark.createDataFrame(wide.head(1).assign(id=1, odd=2).rename(columns={"odd": "a.b"}))
+    assert df.columns
+    client = spark.sparkContext._gateway._gateway_client
+    send, calls = client.send_command, []
+    monkeypatch.setattr(client, "send_command", lambda *a, **k: calls.append(1) or send(*a, **k))
+
+    ScorePlan(df, (spec,), df.columns, where="here").select(df)
+    assert len(calls) < 1.5 * len(names)
+    calls.clear()
+    score_udf(spec, spark=spark)()
+    assert len(calls) < len(names)

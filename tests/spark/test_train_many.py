@@ -206,8 +206,11 @@ def test_no_rows_and_rows_without_a_label_are_told_before_the_fits(spark, tmp_pa
     df = spark.createDataFrame([(1, 1.0, None), (1, 2.0, 3.0)], "store int, a double, y double")
     options = {"key": "store", "label": "y", "estimator": "sklearn.linear_model:Ridge"}
 
-    with pytest.raises(NullInputError, match=r"1 of 2 rows have no label 'y'.*y IS NOT NULL"):
+    with pytest.raises(
+        NullInputError, match=r"1 of 2 rows have no label 'y'.*`y` IS NOT NULL"
+    ) as told:
         train_many(df, **options, output=tmp_path / "m")
+    assert df.where(told.value.fix.partition("source.where: ")[2]).count() == 1
     with pytest.raises(SparkMLError, match="no rows to train on"):
         train_many(df.limit(0), **options, output=tmp_path / "m")
 

@@ -159,7 +159,7 @@ def _check_names(paths: Iterable[str], *, root: str) -> None:
         raise SinkSchemaError(
             f"without column mapping Delta has no columns named {', '.join(map(repr, illegal))}",
             where=root,
-            fix="set sink.column_mapping: name on a new table, or rename them in a step or in keep",
+            fix="set sink.column_mapping: name on a new table, or `rename` them, or in a step",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -68,13 +69,13 @@ def cleaned(schema: StructType) -> StructType:
 
 
 def _clean_struct(struct: StructType, prefix: str) -> StructType:
-    names = [f.name.lower() for f in struct.fields]
+    names = Counter(f.name.lower() for f in struct.fields)
     for f in struct.fields:
-        if names.count(f.name.lower()) > 1:
+        if names[f.name.lower()] > 1:
             raise SinkSchemaError(
                 f"column '{prefix}{f.name}' occurs twice (upper and lower case are the same)",
                 where="the output's columns",
-                fix="rename one of them in a step or in `keep`",
+                fix="give one of them another name in a step, or by `rename`",
             )
     return StructType(
         [

@@ -19,7 +19,7 @@ from sparkml.scoring.threads import cap_threads
 from sparkml.spark._versions import is_connect
 from sparkml.spark.failures import explained
 from sparkml.spark.score import check_names
-from sparkml.spark.types import arrow_schema, column, spark_type
+from sparkml.spark.types import arrow_schema, column, quoted, spark_type
 from sparkml.spark.worker import tune
 from sparkml.spec import Field
 from sparkml.training.fit_key import fit_key, new_estimator
@@ -92,6 +92,13 @@ def _field(given: pa.Field) -> Field:
     return Field(name=given.name, type=str(given.type))
 
 
+def _known(label: Field) -> str:
+    """The predicate of rows with a label."""
+    name = quoted(label.name)
+    numbers = to_arrow_type(label.type) in (pa.float32(), pa.float64())
+    return f"{name} IS NOT NULL" + f" AND NOT isnan({name})" * numbers
+
+
 def _check(columns: TrainingColumns, *, where: str) -> None:
     if not columns.keys or not columns.features:
         lacking = "features" if columns.keys else "key"
@@ -150,7 +157,7 @@ def check_rows(df: DataFrame, columns: TrainingColumns, *, where: str) -> tuple[
         raise NullInputError(
             f"{unlabelled:,} of {rows:,} rows have no label '{columns.label.name}'",
             where=where,
-            fix=f"leave them out: source.where: {columns.label.name} IS NOT NULL",
+            fix=f"leave them out: source.where: {_known(columns.label)}",
         )
     return rows, keyless
 
