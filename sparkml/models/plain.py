@@ -23,7 +23,19 @@ def plain_values(given: Mapping[str, Any] | None, *, where: str, dates: bool) ->
     Raises:
         ConfigError: a value is something else; `where` leads to it.
     """
-    return {str(n): _plain(value, f"{where}.{n}", dates) for n, value in (given or {}).items()}
+    try:
+        return _mapping(given or {}, where, dates)
+    except RecursionError:
+        raise ConfigError(
+            "a value in it is not plain: it has no end", where=where, fix=_FIX
+        ) from None
+
+
+_FIX = "give texts, numbers, booleans, nulls, and lists and mappings of these"
+
+
+def _mapping(given: Mapping[str, Any], where: str, dates: bool) -> dict[str, Any]:
+    return {str(name): _plain(value, f"{where}.{name}", dates) for name, value in given.items()}
 
 
 def _plain(value: Any, where: str, dates: bool) -> Any:
@@ -35,15 +47,14 @@ def _plain(value: Any, where: str, dates: bool) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(one, f"{where}[{i}]", dates) for i, one in enumerate(value)]
     if isinstance(value, dict):  # MLflow hands a mapping on as it is: it would make no date of text
-        return plain_values(value, where=where, dates=False)
+        return _mapping(value, where, dates=False)
     if isinstance(value, dt.date) and dates:
-        return _iso(value)
-    kind = type(value).__name__
-    raise ConfigError(
-        f"a {kind} is no plain value",
-        where=where,
-        fix="give texts, numbers, booleans, nulls, and lists and mappings of these",
-    )
+        try:
+            return _iso(value)
+        except (OverflowError, ValueError) as error:
+            what = f"its UTC time is no date of Python's: {error}"
+            raise ConfigError(what, where=where, fix="give it without a zone") from error
+    raise ConfigError(f"a {type(value).__name__} is no plain value", where=where, fix=_FIX)
 
 
 def _iso(value: dt.date) -> str:
