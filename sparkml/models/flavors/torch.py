@@ -94,8 +94,8 @@ class TorchModel:
         if recorded:
             return recorded
         seen = probe(self.run, inputs, missing=False)
-        one = isinstance(seen, list) and len(seen) == 1
-        kind = result_type(_flat(seen[0])) if one else None
+        lone = seen[0] if isinstance(seen, list) and len(seen) == 1 else None
+        kind = None if lone is None else result_type(_flat(lone))
         return (Field(name=PREDICTION, type=kind),) if kind else ()
 
     def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:  # noqa: ARG002
