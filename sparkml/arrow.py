@@ -405,7 +405,9 @@ def check_numbers(inputs: Iterable[Field], *, where: str) -> None:
             raise SignatureError(
                 f"the model takes numbers, '{wanted.name}' is declared as {wanted.type}",
                 where=where,
-                fix="declare it as double, and make it a number in a step, "
+                fix="declare it as list<double>, and make it numbers in a step"
+                if is_list(dtype)
+                else "declare it as double, and make it a number in a step, "
                 f"e.g. unix_date(`{wanted.name}`) of a date",
             )
 

@@ -36,6 +36,18 @@ def plain_values(given: Mapping[str, Any] | None, *, where: str, dates: bool) ->
     Raises:
         ConfigError: a value is something else; `where` leads to it.
     """
+    try:
+        return _mapping(given, where, dates)
+    except RecursionError:
+        raise ConfigError(
+            "a value in it is not plain: it has no end", where=where, fix=_FIX
+        ) from None
+
+
+_FIX = "give texts, numbers, booleans, nulls, and lists and mappings of these"
+
+
+def _mapping(given: Any, where: str, dates: bool) -> dict[str, Any]:
     named = plain_mapping(given, where)
     return {name: _plain(value, f"{where}.{name}", dates) for name, value in named.items()}
 
@@ -48,18 +60,15 @@ def _plain(value: Any, where: str, dates: bool) -> Any:
         return value
     if isinstance(value, list | tuple):
         return [_plain(one, f"{where}[{i}]", dates) for i, one in enumerate(value)]
-    if isinstance(
-        value, Mapping
-    ):  # MLflow hands a mapping on as it is: it would make no date of text
-        return plain_values(value, where=where, dates=False)
+    if isinstance(value, Mapping):  # MLflow hands it on as it is: it would make no date of text
+        return _mapping(value, where, dates=False)
     if isinstance(value, dt.date) and dates:
-        return _iso(value)
-    kind = type(value).__name__
-    raise ConfigError(
-        f"a {kind} is no plain value",
-        where=where,
-        fix="give texts, numbers, booleans, nulls, and lists and mappings of these",
-    )
+        try:
+            return _iso(value)
+        except (OverflowError, ValueError) as error:
+            what = f"its UTC time is no date of Python's: {error}"
+            raise ConfigError(what, where=where, fix="give it without a zone") from error
+    raise ConfigError(f"a {type(value).__name__} is no plain value", where=where, fix=_FIX)
 
 
 def _iso(value: dt.date) -> str:

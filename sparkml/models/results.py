@@ -27,17 +27,22 @@ def as_column(values: Any, dtype: pa.DataType) -> pa.Array:
     * A number becomes the nearest floating one, and a whole one an integer, never cut off; what
       is finer than a microsecond is left away, as Spark does.
     * In a column of texts a number, boolean or date is what `str` gives: `1.0`, `True`.
-    * A value alone is a list of one.
+    * A value alone is a list of one, in a column of plain lists.
 
     Raises:
         pa.ArrowInvalid: a value does not fit the type: 1.5 in an integer column, a text in one of
             numbers.
     """
+    return _column(values, dtype, alone=is_list(dtype) and not is_list(dtype.value_type))
+
+
+def _column(values: Any, dtype: pa.DataType, *, alone: bool = False) -> pa.Array:
+    """`as_column`; `alone`: a value may stand for a list of one."""
     if isinstance(values, dict):
         return _of_columns(values, dtype)
     array = as_array(values)
     if is_list(dtype):
-        return _lists(array, dtype)
+        return _lists(array, dtype, alone=alone)
     if pa.types.is_struct(dtype):
         return _structs(array, dtype)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -79,11 +84,11 @@ def _objects(values: Sequence[Any]) -> npt.NDArray[Any]:
 
 def _of_columns(columns: dict[Any, Any], dtype: pa.DataType) -> pa.Array:
     if pa.types.is_struct(dtype):
-        fields = [as_column(columns[field.name], field.type) for field in dtype]
+        fields = [_column(columns[field.name], field.type) for field in dtype]
         return pa.StructArray.from_arrays(fields, fields=list(dtype))
     if not is_list(dtype):
         raise pa.ArrowInvalid(f"a mapping in a column of {dtype}")
-    elements = [as_column(column, dtype.value_type) for column in columns.values()]
+    elements = [_column(column, dtype.value_type) for column in columns.values()]
     width, rows = len(elements), len(elements[0])
     if any(len(column) != rows for column in elements):
         raise pa.ArrowInvalid(f"columns of {sorted({len(c) for c in elements})} rows")
@@ -134,18 +139,24 @@ def _text(value: Any) -> str | None:
     return None if _is_missing(value) else str(value)
 
 
-def _lists(array: npt.NDArray[Any], dtype: pa.DataType) -> pa.Array:
+def _lists(array: npt.NDArray[Any], dtype: pa.DataType, *, alone: bool) -> pa.Array:
     """Each row of a matrix as a list: its own buffer and its offsets, no loop; or row by row."""
     if array.ndim == 0:
         raise pa.ArrowInvalid(f"one value for all rows in a column of {dtype}")
+    if array.ndim == 1 and array.dtype != object and not alone:
+        raise pa.ArrowInvalid(f"values that are no lists in a column of {dtype}")
     if array.ndim > 1 or array.dtype != object:
         rows, width, *further = array.shape if array.ndim > 1 else (len(array), 1)
-        flat = as_column(array.reshape(rows * width, *further), dtype.value_type)
+        flat = _column(array.reshape(rows * width, *further), dtype.value_type)
         return pa.ListArray.from_arrays(_offsets(rows, width), flat, type=dtype)
-    lists = [None if _is_missing(value) else np.atleast_1d(as_array(value)) for value in array]
+    lists = [None if _is_missing(value) else as_array(value) for value in array]
+    if alone:
+        lists = [None if part is None else np.atleast_1d(part) for part in lists]
+    if any(part is not None and part.ndim == 0 for part in lists):
+        raise pa.ArrowInvalid(f"a value that is no list in a column of {dtype}")
     lengths = np.array([0 if part is None else len(part) for part in lists], dtype=np.int64)
     ends = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
-    flat = as_column(_joined([p for p in lists if p is not None and len(p)]), dtype.value_type)
+    flat = _column(_joined([p for p in lists if p is not None and len(p)]), dtype.value_type)
     gaps = pa.array([part is None for part in lists], pa.bool_())
     return pa.ListArray.from_arrays(ends, flat, type=dtype, mask=gaps)
 
@@ -161,13 +172,13 @@ def _structs(array: npt.NDArray[Any], dtype: pa.StructType) -> pa.StructArray:
     """Each mapping as a struct, by its names; or each row of a matrix, a field a column."""
     if array.ndim == 2:
         columns = list(np.ascontiguousarray(array.T))
-        fields = [as_column(c, f.type) for c, f in zip(columns, dtype, strict=True)]
+        fields = [_column(c, f.type) for c, f in zip(columns, dtype, strict=True)]
         return pa.StructArray.from_arrays(fields, fields=list(dtype))
     if array.ndim != 1:
         raise pa.ArrowInvalid(f"values of {array.ndim} dimensions in a column of {dtype}")
     gaps = [_is_missing(value) for value in array]
     given = [{} if gap else as_mapping(v) for v, gap in zip(array, gaps, strict=True)]
-    fields = [as_column([one.get(f.name) for one in given], f.type) for f in dtype]
+    fields = [_column([one.get(f.name) for one in given], f.type) for f in dtype]
     return pa.StructArray.from_arrays(fields, fields=list(dtype), mask=pa.array(gaps, pa.bool_()))
 
 

@@ -18,6 +18,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from sparkml.errors import SignatureError
 from sparkml.models.frames import frame, groups
 from sparkml.models.read import open_predictor, read_spec
 from sparkml.scoring.scorer import Scorer
@@ -200,3 +201,42 @@ def test_rows_that_are_alike_are_not_parted():
     assert groups(pa.record_batch({"t": times("2020-01-01", None)}), [0]) == []
     far = pa.record_batch({"t": times("9999-12-31", None, "2020-01-01")})
     assert [part.tolist() for part in groups(far, [0])] == [[1, 2], [0]]
+
+
+def saved(library, x, path):
+    """A model of one library over a matrix, as a file."""
+    if library == "statsmodels":
+        import statsmodels.api as sm
+
+        sm.OLS(x.sum(axis=1), x).fit().save(str(path / "m.pickle"))
+        return str(path / "m.pickle")
+    if library == "lightgbm":
+        import lightgbm
+
+        data = lightgbm.Dataset(x, x.sum(axis=1))
+        lightgbm.train({"verbose": -1}, data, 2).save_model(path / "m.txt")
+        return str(path / "m.txt")
+    joblib.dump(LinearRegression().fit(x, x.sum(axis=1)), path / "m.joblib")
+    return str(path / "m.joblib")
+
+
+@pytest.mark.parametrize("library", ["sklearn", "statsmodels", "lightgbm"])
+@pytest.mark.parametrize("dtype", ["list<date32[day]>", "list<timestamp[us]>", "list<string>"])
+def test_a_matrix_of_dates_or_texts_is_refused(library, dtype, cache, tmp_path):
+    """NumPy would make days, microseconds or parsed texts of them; the fix is a type that works."""
+    path = saved(library, np.random.default_rng(0).normal(size=(50, 2)), tmp_path)
+    given = Signature(inputs=(Field(name="v", type=dtype, length=2),))
+    with pytest.raises(SignatureError, match=r"takes numbers, 'v' is declared as.*as list<double>"):
+        read_spec(path, signature=given)
+    fixed = Signature(inputs=(Field(name="v", type="list<double>", length=2),))
+    spec = read_spec(path, signature=fixed)
+    made = Scorer(spec, open_predictor(spec))(pa.record_batch({"v": [[1.0, 2.0]]}))
+    assert made["error"].null_count == 1
+
+
+def test_a_date_beside_a_matrix_of_statsmodels_is_refused(cache, tmp_path):
+    """Days since 1970 are no feature that it was fitted on; the fix says how to make one."""
+    path = saved("statsmodels", np.random.default_rng(0).normal(size=(50, 2)), tmp_path)
+    given = Signature(inputs=(Field(name="x1", type=DAY), Field(name="x2", type="double")))
+    with pytest.raises(SignatureError, match=r"declare it as double.*unix_date\(`x1`\)"):
+        read_spec(path, signature=given)

@@ -388,6 +388,8 @@ def test_a_time_with_a_zone_is_utc(with_params):
     zone = dt.timezone(dt.timedelta(hours=2))
     spec = read_spec(with_params, params={"day": dt.datetime(2026, 1, 2, 3, tzinfo=zone)})
     assert spec.params == {"day": "2026-01-02T01:00:00"}
+    with pytest.raises(ConfigError, match=r"no date of Python's.*\| params\.day \| fix: give it w"):
+        read_spec(with_params, params={"day": dt.datetime(1, 1, 1, tzinfo=zone)})
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,8 @@ class TorchModel:
         if recorded:
             return recorded
         seen = probe(self.run, inputs, missing=False)
-        kind = result_type(seen[0]) if isinstance(seen, list) and len(seen) == 1 else None
+        lone = seen[0] if isinstance(seen, list) and len(seen) == 1 else None
+        kind = None if lone is None else result_type(_flat(lone))
         return (Field(name=PREDICTION, type=kind),) if kind else ()
 
     def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:  # noqa: ARG002
@@ -123,7 +124,7 @@ class TorchModel:
             )
 
     def run(self, batch: pa.RecordBatch) -> list[Any] | dict[str, Any]:
-        """What the module gives for the rows, as arrays, a row's part of each flattened."""
+        """What the module gives for the rows, as arrays."""
         import torch
 
         table = matrix(batch)
@@ -168,7 +169,9 @@ class TorchPredictor:
                 fix="correct the outputs in the signature",
             )
         pairs = zip(parts, self._outputs, strict=True)
-        return [as_column(part, dtype) for part, (_, dtype) in pairs]
+        return [
+            as_column(part if _nests(dtype) else _flat(part), dtype) for part, (_, dtype) in pairs
+        ]
 
 
 def _load(torch: Any, path: Path, device: str, *, scripted: bool) -> Any:
@@ -207,7 +210,16 @@ def _dtype(given: Any) -> np.dtype[Any]:
 
 def _array(torch: Any, part: Any) -> Any:
     kept = part.detach().cpu()
-    array = (kept.float() if kept.dtype == torch.bfloat16 else kept).numpy()
+    return (kept.float() if kept.dtype == torch.bfloat16 else kept).numpy()
+
+
+def _nests(dtype: pa.DataType) -> bool:
+    """Whether a list for each dimension is declared, as MLflow records it."""
+    return is_list(dtype) and is_list(dtype.value_type)
+
+
+def _flat(array: Any) -> Any:
+    """A row's part as one list."""
     return array.reshape(len(array), -1) if array.ndim > 2 else array
 
 
