@@ -1,4 +1,4 @@
-"""Between a `Signature` and Arrow: type names, the table of casts, inputs by name, the matrix.
+"""Between a `Signature` and Arrow: the table of casts, inputs by name, the matrix.
 
 The casts, `CASTS`, are decided from the types alone, on the driver and before any task: what a
 column's type is allowed to become, and what that costs. What is not in the table is refused; the
@@ -7,8 +7,6 @@ way round it is an explicit `cast` in the job's steps, where the reader of the c
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,11 +20,13 @@ import pyarrow.compute as pc
 
 from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import dense, is_list, is_vector, stacked
+from sparkml.nested import cast_nested, is_nested, nested_rule
 from sparkml.sql_types import cast_advice
+from sparkml.type_names import to_arrow_type
 from sparkml.zones import wall_clock, zone, zone_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from sparkml.spec import Field, Signature
 
@@ -70,77 +70,6 @@ _CASTS: dict[str, dict[str, str]] = {
 CASTS = {target: {**rules, "null": ALL_NULL} for target, rules in _CASTS.items()}
 """Target kind -> source kind -> what the cast does to a value. Lists: by their elements."""
 
-_SIMPLE = {
-    "int": pa.int32(), "long": pa.int64(), "boolean": pa.bool_(), "date": pa.date32(),
-    "bytes": pa.binary(), "timestamp": pa.timestamp("us", "UTC"),
-    "timestamp_ntz": pa.timestamp("us"), "date32[day]": pa.date32(),
-}  # fmt: skip
-_LIST = re.compile(r"^(?:large_)?list<(?:(?:item|element): )?(.+?)(?: not null)?>$")
-_STRUCT = re.compile(r"^struct<(.+)>$", re.DOTALL)
-_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[<(\[]|[>)\]]|,')
-_DECIMAL = re.compile(r"^decimal(?:128)?\((\d+), ?(-?\d+)\)$")
-_TIMESTAMP = re.compile(r"^timestamp\[(s|ms|us|ns)(?:, tz=([^]]+))?\]$")
-
-
-def to_arrow_type(name: str) -> pa.DataType:
-    """The Arrow type that a `Field.type` names, e.g. `double`, `list<double>`, `decimal128(9, 2)`.
-
-    The fields of a struct have their names in JSON's quotes: `struct<"a b": double>`.
-
-    Raises:
-        SignatureError: no such type.
-    """
-    if name in _SIMPLE:
-        return _SIMPLE[name]
-    if found := _LIST.match(name):
-        return pa.list_(to_arrow_type(found[1]))
-    if found := _STRUCT.match(name):
-        return pa.struct(list(_struct_fields(found[1])))
-    if found := _DECIMAL.match(name):
-        return pa.decimal128(int(found[1]), int(found[2]))
-    if found := _TIMESTAMP.match(name):
-        return pa.timestamp("us", found[2])
-    try:
-        return pa.type_for_alias(name)
-    except ValueError:
-        known = [*CASTS, "list<double>", "decimal128(9, 2)"]
-        raise SignatureError(
-            f"unknown type '{name}'", where="signature", fix=did_you_mean(name, known)
-        ) from None
-
-
-def struct_type(fields: Iterable[tuple[str, str]]) -> str:
-    """The name of a struct's type, from its fields' names and their types' names."""
-    named = (f"{json.dumps(name, ensure_ascii=False)}: {dtype}" for name, dtype in fields)
-    return f"struct<{', '.join(named)}>"
-
-
-def _struct_fields(text: str) -> Iterator[pa.Field]:
-    """The fields of `"name": type, …`; a comma in a name or in a type parts nothing."""
-    start, depth = 0, 0
-    for mark in [*_MARK.finditer(text), None]:
-        if mark is None or (mark[0] == "," and not depth):
-            yield _struct_field(text[start : mark.start() if mark else None].strip())
-            start = mark.end() if mark else 0
-        elif mark[0] in "<([":
-            depth += 1
-        elif mark[0] in ">)]":
-            depth -= 1
-
-
-def _struct_field(text: str) -> pa.Field:
-    try:
-        name, end = json.JSONDecoder().raw_decode(text)
-    except json.JSONDecodeError:
-        name, end = None, 0
-    if not isinstance(name, str) or text[end : end + 1] != ":":
-        raise SignatureError(
-            f"a struct cannot have the field {text}",
-            where="signature",
-            fix='write struct<"name": double, …>',
-        )
-    return pa.field(name, to_arrow_type(text[end + 1 :].strip()))
-
 
 def input_schema(signature: Signature) -> pa.Schema:
     """The Arrow schema of a model's inputs, in the model's order."""
@@ -169,12 +98,12 @@ def kind(dtype: pa.DataType) -> str:
 
 def cast_rule(source: pa.DataType, target: pa.DataType) -> str | None:
     """What the cast from `source` to `target` does to a value; None where it is refused."""
-    if is_list(target):
+    if is_nested(target):
         if pa.types.is_null(source):
             return ALL_NULL
-        if is_vector(source):
+        if is_vector(source) and is_list(target):
             return DENSE if pa.types.is_floating(target.value_type) else None
-        return cast_rule(source.value_type, target.value_type) if is_list(source) else None
+        return nested_rule(source, target, cast_rule, EXACT)
     wanted = kind(target)
     given = kind(source)
     if pa.types.is_decimal(target) and pa.types.is_decimal(source):
@@ -387,6 +316,8 @@ def cast(column: pa.Array, target: pa.DataType) -> pa.Array:
         column = dense(column)
     if column.type == target:
         return column
+    if is_nested(target) and not pa.types.is_null(column.type):
+        return cast_nested(column, target, cast)
     if zone_of(column.type) and not zone_of(target):
         column = wall_clock(column)
     return pc.cast(column, target, safe=False)

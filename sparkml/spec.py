@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 OPEN = "any"
 """The type of an input that nobody tells: that of the table's own column, once there is a table."""
@@ -115,3 +115,17 @@ class ModelSpec:
 
 def _unpack(packed: bytes) -> ModelSpec:
     return ModelSpec.from_json(zlib.decompress(packed).decode())
+
+
+def struct_type(fields: Iterable[tuple[str, str] | tuple[str, str, bool]]) -> str:
+    """The name of a struct's type, from its fields: name, name of the type, whether optional."""
+    named = (
+        f"{json.dumps(name, ensure_ascii=False)}{'?' * any(optional)}: {dtype}"
+        for name, dtype, *optional in fields
+    )
+    return f"struct<{', '.join(named)}>"
+
+
+def map_type(key: str, value: str) -> str:
+    """The name of a map's type."""
+    return f"map<{key}, {value}>"

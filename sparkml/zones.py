@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkml.errors import SignatureError
-from sparkml.lists import is_list, relisted
+from sparkml.lists import is_list
 
 _OFFSET = re.compile(r"(?:UTC|GMT|UT)([+-])(\d{1,2})(?::?(\d\d))?")
 
@@ -34,17 +34,19 @@ def zone(name: str) -> str:
 
 
 def zone_of(dtype: pa.DataType) -> str:
-    """The time zone of instants, or of lists of them; empty for what has none."""
+    """The time zone of instants, or of those inside lists, structs and maps; else empty."""
     if is_list(dtype):
         return zone_of(dtype.value_type)
+    if pa.types.is_map(dtype):
+        return zone_of(dtype.item_type)
+    if pa.types.is_struct(dtype):
+        return next((name for field in dtype if (name := zone_of(field.type))), "")
     return (dtype.tz or "") if pa.types.is_timestamp(dtype) else ""
 
 
 def wall_clock(column: pa.Array) -> pa.Array:
-    """Instants, or lists of them, as the date and time that a clock in their zone shows.
+    """Instants as the date and time that a clock in their zone shows.
 
     Two instants of an hour that comes twice, at the end of summer time, show the same.
     """
-    if is_list(column.type):
-        return relisted(column, wall_clock(column.flatten()))
     return pc.local_timestamp(column.cast(pa.timestamp("us", zone(column.type.tz))))

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
-from sparkml.arrow import to_arrow_type
 from sparkml.features import images
+from sparkml.type_names import to_arrow_type
 
 ROWS = 240
 NAN, INF = float("nan"), float("inf")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from sparkml.config.fields import shown
 from sparkml.errors import did_you_mean
-from sparkml.spec import OPEN, Field, NullKind, NullPolicy, Signature
+from sparkml.spec import OPEN, Field, NullKind, NullPolicy, Signature, map_type, struct_type
 
 NULL_KINDS: tuple[str, ...] = get_args(NullKind)
 
@@ -34,7 +35,13 @@ TYPES: dict[str, str] = {
 
 _LIST = re.compile(r"(?:list|array)<\s*(?:item:\s*)?(.+)>")
 _DECIMAL = re.compile(r"decimal(?:128)?\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
-_COLUMN = re.compile(r"(?:`(?P<quoted>(?:[^`]|``)+)`|(?P<bare>[^:`]+?))\s*:\s*(?P<type>.+)")
+_STRUCT = re.compile(r"struct<(.+)>", re.DOTALL)
+_MAP = re.compile(r"map<\s*([^,<>]+),(.+)>", re.DOTALL)
+_COLUMN = re.compile(
+    r"(?:`(?P<quoted>(?:[^`]|``)+)`|(?P<json>\"(?:[^\"\\]|\\.)+\")|(?P<bare>[^:`\"]+?))"
+    r"(?P<optional>\??)\s*:\s*(?P<type>.+)",
+    re.DOTALL,
+)
 _LENGTH = re.compile(r"(?P<type>.+>)\[(?P<length>[1-9]\d{0,6})\]")
 
 
@@ -47,6 +54,11 @@ def type_name(text: str) -> str:
     text = text.strip()
     if found := _LIST.fullmatch(text):
         return f"list<{type_name(found[1])}>"
+    if found := _MAP.fullmatch(text):
+        return map_type(type_name(found[1]), type_name(found[2]))
+    if found := _STRUCT.fullmatch(text):
+        fields = [_from_text(part) for part in _split(found[1], ",")]
+        return struct_type((f.name, f.type, not f.required) for f in fields)
     if found := _DECIMAL.fullmatch(text.lower()):
         precision, scale = int(found[1]), int(found[2])
         if not 1 <= precision <= 38 or scale > precision:
@@ -133,9 +145,11 @@ def _from_text(text: str) -> Field:
     found = _COLUMN.fullmatch(text.strip())
     if not found:
         raise ValueError(f"column {shown(text.strip())} must read NAME: TYPE")
-    name = (found["quoted"] or "").replace("``", "`") or found["bare"].strip()
+    quoted = (found["quoted"] or "").replace("``", "`")
+    name = quoted or (json.loads(found["json"]) if found["json"] else found["bare"].strip())
     declared = found["type"].strip()
-    required, declared = not declared.endswith("?"), declared.removesuffix("?").strip()
+    required = not (declared.endswith("?") or found["optional"])
+    declared = declared.removesuffix("?").strip()
     sized = _LENGTH.fullmatch(declared)
     return Field(
         name=name,

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import struct_type
 from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import is_list
-from sparkml.spec import Field
+from sparkml.spec import Field, struct_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -39,7 +39,8 @@ def frame(
       where nanoseconds do not reach (see `groups`); a null is NaT;
     * dates, if `dates_as_objects`: `datetime.date`, as Spark's own UDFs give them; a null is None;
     * decimals: `decimal.Decimal` objects; lists: NumPy arrays, of `datetime.date` and
-      `datetime64[us]` where they hold dates and timestamps; a null is None.
+      `datetime64[us]` where they hold dates and timestamps; a null is None;
+    * structs and maps: dicts of Python's own values; a null is None.
 
     Costs one copy of the columns.
     """
@@ -94,6 +95,10 @@ def _series(column: pa.Array, missing: float | None, dates_as_objects: bool) -> 
         near = _far(column) is None
         wanted = pa.timestamp("ns" if near else "us", getattr(dtype, "tz", None))
         return column.cast(wanted).to_pandas(coerce_temporal_nanoseconds=near)
+    if pa.types.is_nested(dtype) and not _is_flat(dtype):
+        made = np.empty(len(column), dtype=object)
+        made[:] = column.to_pylist(maps_as_pydicts="strict")
+        return made
     if is_list(dtype) or pa.types.is_decimal(dtype):
         return column.to_pandas()
     values = column.to_numpy(zero_copy_only=False)
@@ -101,6 +106,11 @@ def _series(column: pa.Array, missing: float | None, dates_as_objects: bool) -> 
         values = values.copy()
         values[column.is_null().to_numpy(zero_copy_only=False)] = missing
     return values
+
+
+def _is_flat(dtype: pa.DataType) -> bool:
+    """Whether a type is that of lists, of whatever depth, without structs and maps in them."""
+    return _is_flat(dtype.value_type) if is_list(dtype) else not pa.types.is_nested(dtype)
 
 
 def objects(column: pa.Array) -> np.ndarray[Any, Any]:

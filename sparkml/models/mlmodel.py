@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sparkml.errors import ModelUnreadable, SparkMLError, UntrustedModel
 from sparkml.models import FLAVORS
 from sparkml.models.documents import json_of, yaml_of
-from sparkml.spec import Field
+from sparkml.spec import Field, map_type, struct_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,8 @@ class MLmodel:
     """What an `MLmodel` file says.
 
     `inputs` and `outputs` are empty where the model has no signature for that side, or one with a
-    type that no table column can have; `unsupported` then says which.
+    type that no table column can have; `unsupported` then says which. `hinted`: the signature is
+    that of Python's type hints, and the model takes a list of its one column's values.
     """
 
     flavors: Mapping[str, Mapping[str, Any]]
@@ -75,6 +76,7 @@ class MLmodel:
     outputs: tuple[Field, ...] = ()
     tensors: tuple[Tensor, ...] = ()
     unsupported: str = ""
+    hinted: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,7 +92,10 @@ def read_mlmodel(folder: Path) -> MLmodel | None:
     try:
         raw = yaml_of(path)
         flavors = {str(k): dict(v or {}) for k, v in raw["flavors"].items()}
-        return MLmodel(flavors=flavors, versions=_versions(flavors), **_signature(raw))
+        hinted = bool(raw.get("is_signature_from_type_hint"))
+        return MLmodel(
+            flavors=flavors, hinted=hinted, versions=_versions(flavors), **_signature(raw)
+        )
     except SparkMLError:  # one of ours is a ValueError
         raise
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
@@ -185,10 +190,22 @@ def _column_field(entry: Mapping[str, Any], name: str) -> Field | None:
 
 
 def _column_type(entry: Mapping[str, Any]) -> str | None:
-    if entry.get("type") == "array":
+    kind = str(entry.get("type"))
+    if kind == "array":
         inner = _column_type(entry["items"])
         return f"list<{inner}>" if inner else None
-    return COLUMN_TYPES.get(str(entry.get("type")))
+    if kind == "map":
+        inner = _column_type(entry["values"])
+        return map_type("string", inner) if inner else None
+    if kind == "object":
+        parts = [(n, _column_type(e), not e.get("required", True)) for n, e in _properties(entry)]
+        known = [(name, dtype, optional) for name, dtype, optional in parts if dtype]
+        return struct_type(known) if known and len(known) == len(parts) else None
+    return "list<double>" if kind == "sparkml_vector" else COLUMN_TYPES.get(kind)
+
+
+def _properties(entry: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(str(name), one) for name, one in entry["properties"].items()]
 
 
 def _tensor_field(entry: Mapping[str, Any], name: str, numeric: str) -> Field | None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow as pa
 
-from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, did_you_mean
 from sparkml.models.plain import plain_mapping
 from sparkml.spec import OPEN, NullKind, NullPolicy
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from sparkml.arrow import struct_type
 from sparkml.errors import ModelNotFound, SignatureUnknown
-from sparkml.lists import is_list, is_vector
 from sparkml.models.artifact import cached_folder
 from sparkml.models.first_opening import inspect_first
 from sparkml.models.inspection import Question
 from sparkml.models.null_policy import null_policies
 from sparkml.spec import OPEN
+from sparkml.type_names import type_name
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sparkml.spec import ModelSpec
 
 
@@ -64,7 +63,7 @@ def typed(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
 
 def with_types(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
     """`spec` with the types of `schema`, as yet without the null policies that go by them."""
-    present = {f.name: _type_name(f.type) for f in schema}
+    present = {f.name: type_name(f.type) for f in schema}
     inputs = tuple(
         replace(f, type=present.get(f.name, "string")) if f.type == OPEN else f
         for f in spec.signature.inputs
@@ -86,14 +85,3 @@ def refuse_open(spec: ModelSpec) -> None:
             fix="declare them: read_spec(…, signature=Signature(inputs=(Field(name=…, type=…), "
             "…))), or score a table, whose types are taken",
         )
-
-
-def _type_name(dtype: pa.DataType) -> str:
-    """The name that `sparkml.arrow.to_arrow_type` reads."""
-    if is_vector(dtype):
-        return "list<double>"
-    if is_list(dtype):
-        return f"list<{_type_name(dtype.value_type)}>"
-    if pa.types.is_struct(dtype):
-        return struct_type((field.name, _type_name(field.type)) for field in dtype)
-    return str(dtype)

@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.arrow import Selection, input_schema, to_arrow_type
+from sparkml.arrow import Selection, input_schema
 from sparkml.errors import ContractViolation
 from sparkml.lists import is_list, list_parents
 from sparkml.models.base import Refusing
 from sparkml.models.frames import groups, is_moment
 from sparkml.scoring.isolate import isolate
 from sparkml.scoring.nulls import apply_null_policy, watched
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -199,9 +200,14 @@ def _payload(inputs: pa.RecordBatch, row: int) -> str:
 
 def _plain(value: pa.Scalar) -> Any:
     try:
-        plain = value.as_py()
+        return _finite(value.as_py(maps_as_pydicts="lossy"))
     except (OverflowError, ValueError):  # a date that Python has no place for
         return str(value.value)
-    if isinstance(plain, list):
-        return [str(v) if isinstance(v, float) and not math.isfinite(v) else v for v in plain]
-    return str(plain) if isinstance(plain, float) and not math.isfinite(plain) else plain
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): _finite(one) for key, one in value.items()}
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

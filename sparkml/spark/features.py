@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
-from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, InputError, did_you_mean
 from sparkml.features import FEATURES
 from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.types import quoted, spark_type
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

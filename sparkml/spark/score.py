@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
-from sparkml.arrow import Binding, Columns, bind, to_arrow_type
+from sparkml.arrow import Binding, Columns, bind
 from sparkml.errors import ConfigError, SignatureError, did_you_mean
 from sparkml.models.read import read_spec
 from sparkml.models.typed import typed
@@ -30,6 +30,7 @@ from sparkml.spark.types import (
 )
 from sparkml.spark.worker import ScoreTask, score_batches
 from sparkml.spec import ModelSpec
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

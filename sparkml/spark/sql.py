@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from sparkml.arrow import to_arrow_type
 from sparkml.models.read import read_spec
 from sparkml.models.typed import refuse_open
 from sparkml.spark.ml.score import refuse_in_udf
@@ -13,6 +12,7 @@ from sparkml.spark.ship import ship
 from sparkml.spark.types import quoted, spark_type
 from sparkml.spark.udf import raw_udf
 from sparkml.spec import ModelSpec
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

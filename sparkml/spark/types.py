@@ -87,6 +87,10 @@ def arrow_schema(schema: StructType, *, where: str, zone: str = "UTC") -> pa.Sch
 def _in_zone(dtype: pa.DataType, zone: str) -> pa.DataType:
     if pa.types.is_list(dtype):
         return pa.list_(_in_zone(dtype.value_type, zone))
+    if pa.types.is_map(dtype):
+        return pa.map_(_in_zone(dtype.key_type, zone), _in_zone(dtype.item_type, zone))
+    if pa.types.is_struct(dtype):
+        return pa.struct([f.with_type(_in_zone(f.type, zone)) for f in dtype])
     return pa.timestamp(dtype.unit, zone) if zone_of(dtype) else dtype
 
 

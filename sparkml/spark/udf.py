@@ -9,7 +9,7 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
-from sparkml.arrow import Columns, input_schema, to_arrow_type
+from sparkml.arrow import Columns, input_schema
 from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import is_list
 from sparkml.models.read import read_spec
@@ -23,6 +23,7 @@ from sparkml.spark.types import column, folds_case, quoted, spark_type
 from sparkml.spark.worker import open_scorer
 from sparkml.spec import OPEN, ModelSpec
 from sparkml.sql_types import sql_type
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     import pandas as pd

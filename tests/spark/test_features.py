@@ -15,10 +15,10 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F  # noqa: N812
 
 import sparkml.functions as sf
-from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, InputError, SignatureError
 from sparkml.features import FEATURES
 from sparkml.spark.features import BY_NAME, _parameters, register_features
+from sparkml.type_names import to_arrow_type
 from tests.odd_values import bits, odd_table
 
 pytestmark = pytest.mark.spark

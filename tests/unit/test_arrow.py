@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkml.arrow import CASTS, bind, cast_rule, matrix, select, to_arrow_type
+from sparkml.arrow import CASTS, bind, cast_rule, matrix, select
 from sparkml.errors import SignatureError
 from sparkml.lists import dense
 from sparkml.spec import Field, Signature
+from sparkml.type_names import to_arrow_type
 
 VECTOR = pa.struct(
     [

@@ -19,11 +19,11 @@ from scipy.stats import yeojohnson
 from sklearn.preprocessing import PowerTransformer
 
 import sparkml.features
-from sparkml.arrow import to_arrow_type
 from sparkml.errors import InputError
 from sparkml.features import FEATURES, dates, geo, hashing, numbers
 from sparkml.features.dates import hour_sin
 from sparkml.features.hashing import hashed_bag_of_words
+from sparkml.type_names import to_arrow_type
 from tests.odd_values import INF, NAN, ODD, bits, odd_table
 
 MODULES = [m.name for m in pkgutil.iter_modules(sparkml.features.__path__, "sparkml.features.")]

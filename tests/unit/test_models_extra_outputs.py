@@ -25,11 +25,11 @@ from sklearn import (
 )
 
 from sparkml import load_scorer, read_spec
-from sparkml.arrow import struct_type, to_arrow_type
 from sparkml.errors import SignatureError
 from sparkml.models.results import as_column
-from sparkml.spec import Field, Signature
+from sparkml.spec import Field, Signature, struct_type
 from sparkml.testing import THROUGH_BLAS, check_scorer
+from sparkml.type_names import to_arrow_type
 from tests.models import save
 
 RNG = np.random.default_rng(0)

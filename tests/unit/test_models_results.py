@@ -86,7 +86,7 @@ def returned(told, result, rows, *outputs):
 
 
 def column_type(name):
-    from sparkml.arrow import to_arrow_type
+    from sparkml.type_names import to_arrow_type
 
     return to_arrow_type(name)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.arrow import check_numbers, matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
@@ -24,6 +24,7 @@ from sparkml.models.flavors.sklearn_signature import (
 from sparkml.models.rehearsal import rehearse
 from sparkml.models.results import as_column
 from sparkml.spec import Field
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

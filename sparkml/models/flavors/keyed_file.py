@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sparkml.arrow import to_arrow_type
 from sparkml.errors import ModelUnreadable, SignatureError
 from sparkml.spec import Field
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import cast_rule, to_arrow_type
+from sparkml.arrow import cast_rule
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError, did_you_mean
 from sparkml.lists import stacked
 from sparkml.models.flavors.keyed_index import KeyIndex
 from sparkml.models.flavors.sklearn_signature import PROBABILITY
 from sparkml.models.results import as_column
 from sparkml.spec import Signature
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

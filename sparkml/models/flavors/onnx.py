@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, did_you_mean
 from sparkml.models.batch_free import check_batch_free, two_rows
 from sparkml.models.extra_outputs import check_outputs
@@ -19,6 +18,7 @@ from sparkml.models.flavors.sklearn_signature import PREDICTION, PROBABILITY, pr
 from sparkml.models.mlmodel import inside
 from sparkml.models.rehearsal import rehearse
 from sparkml.spec import Field
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

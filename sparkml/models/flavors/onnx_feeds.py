@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.arrow import to_arrow_type
 from sparkml.errors import SignatureError
 from sparkml.lists import is_list
 from sparkml.models.flavors.onnx_tensors import Port, matrix_of, shown, tensor
 from sparkml.models.flavors.sklearn_signature import order_of
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     import numpy.typing as npt

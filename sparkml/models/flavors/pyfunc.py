@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import matrix, to_arrow_type
+from sparkml.arrow import matrix
 from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, did_you_mean
 from sparkml.lists import is_list
 from sparkml.models.containers import columns_of
@@ -16,6 +16,7 @@ from sparkml.models.extras import need
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
 from sparkml.models.results import as_column
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,6 +82,7 @@ class PyfuncModel:
     def __init__(self, loaded: Any, description: MLmodel | None, *, where: str) -> None:
         self.loaded, self.where = loaded, where
         self.tensors = description.tensors if description else ()
+        self.hinted = description is not None and description.hinted
 
     def outputs(
         self,
@@ -159,6 +161,8 @@ class PyfuncPredictor:
         ]
 
     def _data(self, batch: pa.RecordBatch) -> Any:
+        if self._model.hinted and batch.num_columns == 1:
+            return batch.column(0).to_pylist(maps_as_pydicts="strict")
         only = next(iter(self._tensors.values())) if len(self._tensors) == 1 else None
         if only is not None:  # its columns may be named one by one
             array = _tensor(batch, only)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import check_numbers, matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix
 from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
@@ -53,6 +53,7 @@ from sparkml.models.flavors.sklearn_signature import (
 from sparkml.models.frames import frame, objects
 from sparkml.models.results import as_column, as_nested
 from sparkml.spec import Field
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -179,6 +179,10 @@ def _made_up(wanted: Field, dtype: pa.DataType, *, missing: bool, example: Any) 
 
 
 def _zero(dtype: pa.DataType) -> Any:
+    if pa.types.is_struct(dtype):
+        return {field.name: _zero(field.type) for field in dtype}
+    if pa.types.is_map(dtype) or is_list(dtype):
+        return []
     if pa.types.is_string(dtype) or pa.types.is_binary(dtype):
         return "" if pa.types.is_string(dtype) else b""
     return 0 if pa.types.is_temporal(dtype) else pa.scalar(0, pa.int32()).cast(dtype).as_py()

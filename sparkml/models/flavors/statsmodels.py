@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import check_numbers, matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.batch_free import check_batch_free, differing
@@ -26,6 +26,7 @@ from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
 from sparkml.models.results import as_column
 from sparkml.spec import Field
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sparkml.arrow import check_numbers, matrix, to_arrow_type
+from sparkml.arrow import check_numbers, matrix
 from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extras import need
@@ -19,6 +19,7 @@ from sparkml.models.model_config import check_keys
 from sparkml.models.pools import pool_threads
 from sparkml.models.results import as_column
 from sparkml.spec import Field
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

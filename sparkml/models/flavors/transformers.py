@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sparkml.arrow import to_arrow_type
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.models.extras import need
 from sparkml.models.flavors.sklearn_signature import PREDICTION
@@ -17,6 +16,7 @@ from sparkml.models.mlmodel import inside
 from sparkml.models.model_config import check_keys
 from sparkml.models.pools import pool_threads
 from sparkml.spec import Field
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,11 +9,11 @@ from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import ArrayType, DoubleType, FloatType, StructField, StructType
 
-from sparkml.arrow import to_arrow_type
 from sparkml.errors import NullInputError
 from sparkml.scoring.scorer import ERROR_TYPE, MESSAGE_CHARS, PAYLOAD_CHARS
 from sparkml.spark.ml.guards import sized, zero, zeros
 from sparkml.spark.types import column, spark_type
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

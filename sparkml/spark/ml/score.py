@@ -13,7 +13,6 @@ from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import ArrayType, DoubleType, FloatType
 
-from sparkml.arrow import to_arrow_type
 from sparkml.errors import SignatureError, UnsupportedFlavor
 from sparkml.models.flavors.spark_ml import FLAVOR
 from sparkml.models.read import open_predictor
@@ -23,6 +22,7 @@ from sparkml.spark.ml.guards import guards_of, taken, vector_size
 from sparkml.spark.ml.inputs import Inputs, reason
 from sparkml.spark.ml.load import load_stages
 from sparkml.spark.types import column, spark_type
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

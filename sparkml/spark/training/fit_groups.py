@@ -11,7 +11,7 @@ from pyspark import TaskContext
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
-from sparkml.arrow import kind, to_arrow_type
+from sparkml.arrow import kind
 from sparkml.errors import InputError, NullInputError, SignatureError, did_you_mean
 from sparkml.lists import is_list, is_vector
 from sparkml.models.flavors.keyed_file import check_key
@@ -23,6 +23,7 @@ from sparkml.spark.types import arrow_schema, column, quoted, spark_type
 from sparkml.spark.worker import tune
 from sparkml.spec import Field
 from sparkml.training.fit_key import fit_key, new_estimator
+from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -127,7 +127,7 @@ def test_each_type_is_cast_as_declared(kind, column, given, expected, save):
 
 
 def predictor_type(name):
-    from sparkml.arrow import to_arrow_type
+    from sparkml.type_names import to_arrow_type
 
     return to_arrow_type(name)
 
