@@ -9,9 +9,10 @@ from sparkml.models.read import read_spec
 from sparkml.models.typed import refuse_open
 from sparkml.spark.ml.score import refuse_in_udf
 from sparkml.spark.ship import ship
-from sparkml.spark.types import quoted, spark_type
+from sparkml.spark.types import quoted
 from sparkml.spark.udf import raw_udf
 from sparkml.spec import ModelSpec
+from sparkml.sql_types import sql_type
 from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def register_sql(
     spark.udf.register(raw, raw_udf(spec, tuned=tuned))
     parameters, pairs = [], []
     for f in spec.signature.inputs:
-        dtype = spark_type(to_arrow_type(f.type)).simpleString().upper()
+        dtype = sql_type(to_arrow_type(f.type))
         whole = dtype in WHOLE
         default = "" if f.required else " DEFAULT NULL"
         parameters.append(f"{quoted(f.name)} {ANY_NUMBER if whole else dtype}{default}")
