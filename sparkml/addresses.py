@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Mistake = tuple[str, str]
     """What it must be, in words, and the address to write instead."""
 
-IN_BUCKETS = S3 | {"gs", "oss", "cosn", "obs", "abfs", "abfss", "wasb", "wasbs"}
+AZURE = frozenset({"abfs", "abfss", "wasb", "wasbs"})
+IN_BUCKETS = S3 | {"gs", "oss", "cosn", "obs"} | AZURE
 """Stores whose address names a bucket or a container after two slashes."""
 
 STORES = IN_BUCKETS | {
@@ -146,6 +147,8 @@ def _slashes(address: str) -> Mistake | None:
     rest = found[3].replace("\\", "/") if "\\" in found[2] else found[3]
     if found[2] == "//" and rest[:1] not in ("", "?", "#"):
         return None
+    if found[2] == "///" and found[1].lower() in AZURE and rest:
+        return None  # in the container that is the cluster's default
     named = rest.lstrip("/?#")
     return words, f"{found[1]}://{named}" if named else EXAMPLE
 

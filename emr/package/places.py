@@ -36,6 +36,8 @@ _SQL = re.compile(
 )
 _NAMED = re.compile(r"\b(?:delta|parquet|csv|json|orc|text|avro)\.`([^`]+)`", re.IGNORECASE)
 """A table by its address, as SQL has it."""
+_S3_TABLES = re.compile(r"arn:aws[\w-]*:s3tables:")
+"""How a bucket of S3 Tables begins, which a catalog takes for its warehouse."""
 
 
 def check_addresses(config: Section) -> None:
@@ -78,7 +80,8 @@ def _instead(bucket: str, address: str) -> str:
 
 def _addresses(key: str, text: str) -> Iterator[str]:
     if _ADDRESSES.fullmatch(key):
-        yield text
+        if not (key.startswith("spark.conf.") and _S3_TABLES.match(text)):
+            yield text
     elif _SQL.fullmatch(key):
         yield from _NAMED.findall(text)
 

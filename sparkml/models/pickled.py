@@ -263,7 +263,8 @@ def _given(op: pickletools.OpcodeInfo, argument: Any, taken: list[Any]) -> list[
     if op.name in ("EMPTY_DICT", "SETITEM", "SETITEMS"):
         return [_with_items(taken[0], taken[1:]) if taken else {}]
     short = isinstance(argument, str) and len(argument) <= LONGEST_NAME
-    value = argument if short or isinstance(argument, int) else None
+    small = isinstance(argument, int) and argument.bit_length() < 64
+    value = argument if short or small else None
     return [_MARK if made is pickletools.markobject else value for made in op.stack_after]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from sparkml.config import DeltaSink
 from sparkml.errors import SinkNotWritable
 from sparkml.spark.failures import FROM_SPARK, brief
+from sparkml.spark.source_errors import condition
 from sparkml.spark.types import column
 
 if TYPE_CHECKING:
@@ -16,11 +18,34 @@ if TYPE_CHECKING:
     from sparkml.config import TableSink
 
 
-def described(spark: SparkSession, table: str) -> dict[str, str]:
-    """What the catalog says of a table beneath its columns, such as `Provider` and `Location`."""
-    rows = spark.sql(f"DESCRIBE TABLE EXTENDED {table}").collect()
-    # The table's own properties come after its columns, of which one may be called so too.
-    return {row.col_name: row.data_type for row in rows}
+_DETAILS = ("# Detailed Table Information", "")
+
+
+def described(spark: SparkSession, table: str) -> dict[str, str] | None:
+    """What the catalog says of a table, such as `Provider` and `Location`; None: there is none.
+
+    Raises:
+        SinkNotWritable: it is a view, or such a name no table can have.
+    """
+    try:
+        if not spark.catalog.tableExists(table):
+            return None
+        told = spark.sql(f"DESCRIBE TABLE EXTENDED {table}").collect()
+    except FROM_SPARK as error:
+        fix = (
+            "write it as in SQL, schema.table, with backquotes around a part that has other signs "
+            "than letters, digits and _; a folder is for sink.format: delta"
+        )
+        raise SinkNotWritable(brief(error), where=table, fix=fix) from error
+    rows = [(row.col_name, row.data_type) for row in told]
+    if _DETAILS not in rows:
+        fix = "name the table with its schema, schema.table, or give the view another name"
+        raise SinkNotWritable("this session has a temporary view so named", where=table, fix=fix)
+    # Columns stand before it and, those with a default, after it: they may be called `Location`.
+    details = dict(takewhile(lambda row: row[0], rows[rows.index(_DETAILS) + 1 :]))
+    if details.get("Type") == "VIEW":
+        raise SinkNotWritable("it is a view", where=table, fix="name a table")
+    return details
 
 
 def in_its_folder(spark: SparkSession, sink: TableSink) -> DeltaSink | None:
@@ -28,10 +53,8 @@ def in_its_folder(spark: SparkSession, sink: TableSink) -> DeltaSink | None:
 
     Nor where the sink has options: those are for Spark's own writer.
     """
-    if sink.options or not spark.catalog.tableExists(sink.table):
-        return None
-    known = described(spark, sink.table)
-    if known.get("Provider", "").lower() != "delta" or "Location" not in known:
+    known = None if sink.options else described(spark, sink.table)
+    if not known or known.get("Provider", "").lower() != "delta" or "Location" not in known:
         return None
     return DeltaSink(
         format="delta",
@@ -60,6 +83,7 @@ def create(spark: SparkSession, sink: TableSink, schema: StructType) -> None:
             writer = writer.partitionedBy(*[column(name) for name in sink.partition_by])
         writer.create()
     except FROM_SPARK as error:
-        raise SinkNotWritable(
-            brief(error), where=sink.table, fix="name a table that may be made, or choose a path"
-        ) from error
+        fix = "name a table that may be made, or choose a path"
+        if condition(error) == "DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES":
+            fix = "give these columns other names by `rename`, or in a step"
+        raise SinkNotWritable(brief(error), where=sink.table, fix=fix) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql.types import StructType
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 PARTITIONS = "spark.sql.sources.partitionColumnTypeInference.enabled"
 LONGEST = 300
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NO_PLAIN_YAML = re.compile(r"^`|: | #")
 
 
 def advise_for(df: DataFrame, source: Source | None = None) -> Advise:
@@ -50,10 +53,12 @@ def advise_for(df: DataFrame, source: Source | None = None) -> Advise:
 
 def _declare(relation: Any, texts: set[str], source: Source | None) -> str:
     whole = ", ".join(
-        f"{f.name if f.name.isidentifier() else sql_name(f.name)} "
+        f"{f.name if _PLAIN.fullmatch(f.name) else sql_name(f.name)} "
         f"{'STRING' if f.name in texts else f.dataType.simpleString().upper()}"
         for f in StructType.fromJson(json.loads(relation.dataSchema().json())).fields
     )
+    if source and _NO_PLAIN_YAML.search(whole):
+        whole = json.dumps(whole, ensure_ascii=False)
     named = ", ".join(map(sql_name, sorted(texts)))
     shown = f": {whole}" if len(whole) <= LONGEST else f" with {named} as STRING"
     views = source.views.items() if isinstance(source, SqlSource) else ()

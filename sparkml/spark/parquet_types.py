@@ -81,10 +81,10 @@ def _types(
 
 def _error(unknown: dict[str, str], known: StructType, *, where: str) -> SourceError:
     name, why = next(iter(unknown.items()))
-    listed = ", ".join(known.names)
+    listed = json.dumps(known.names, ensure_ascii=False)  # which YAML reads, whatever is in a name
     fix = "leave it out: name the others in `columns`"
     if known.names and len(listed) <= LONGEST:
-        fix = f"leave it out: columns: [{listed}]"
+        fix = f"leave it out: columns: {listed}"
     if "TIMESTAMP(NANOS" in why:
         fix += (
             "; or set spark.sql.legacy.parquet.nanosAsLong to true in spark.conf and make it a "

@@ -17,11 +17,13 @@ from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
 from sparkml.config import DeltaSink, TableSink
-from sparkml.errors import SparkMLError, UnsupportedTable
+from sparkml.errors import SinkError, SparkMLError, UnsupportedTable
+from sparkml.files import scheme_of
 from sparkml.spark.catalog import create, in_its_folder, would_be_delta
 from sparkml.spark.delta import open_target
 from sparkml.spark.delta.log import DeltaTransaction
 from sparkml.spark.delta.partition import with_fixed
+from sparkml.spark.delta.root import root_of
 from sparkml.spark.failures import FROM_SPARK
 from sparkml.spark.names import check_names
 from sparkml.spark.provenance import COLUMN, Provenance
@@ -89,10 +91,19 @@ def open_sink(
         if would_be_delta(spark, sink):
             return _NewTable(spark, sink, whole, provenance)
         folder = in_its_folder(spark, sink)
-        if folder and not unreadable(folder.path, s3_options(spark, folder.path)):
+        if folder and _reached(spark, folder.path):
             with suppress(UnsupportedTable):  # Delta's own writer may well honour what ours cannot
                 return _Delta(spark, folder, whole, provenance, table=sink.table)
     return _ThroughSpark(writer, provenance)
+
+
+def _reached(spark: SparkSession, path: str) -> bool:
+    """Whether Python has a way to a table's folder, which Spark may keep in any store."""
+    s3 = s3_options(spark, path)
+    with suppress(SinkError):
+        root_of(scheme_of(path), path.partition(":")[2], s3)
+        return not unreadable(path, s3)
+    return False
 
 
 class _Delta:

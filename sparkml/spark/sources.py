@@ -23,6 +23,7 @@ from sparkml.spark.failures import FROM_SPARK, brief, source_error
 from sparkml.spark.feature_options import check_options
 from sparkml.spark.features import register_named
 from sparkml.spark.parquet_types import read_parquet
+from sparkml.spark.score import check_names
 from sparkml.spark.session import require_delta
 from sparkml.spark.types import folds_case, selected
 
@@ -64,6 +65,7 @@ def read_source(
         df = _checked(df.filter, source.where, where=f"{key}.where")
     if source.columns is not None:
         columns = Columns(df.columns, fold_case=folds_case(spark))
+        check_names(source.columns, df.columns, where=f"{key}.columns", fold_case=folds_case(spark))
         for name in source.columns:
             if not columns.of(name):
                 fix = did_you_mean(name, df.columns)
@@ -129,10 +131,11 @@ def _delta(spark: SparkSession, source: DeltaSource) -> DataFrame:
 
 
 def _csv(spark: SparkSession, source: CsvSource) -> DataFrame:
-    reader = spark.read.options(**csv_options(source.options, header=source.header))
+    reader = spark.read.option("inferSchema", "true")
+    reader = reader.options(**csv_options(source.options, header=source.header))
     if source.schema_ is not None:
-        return reader.schema(source.schema_).csv(source.path)
-    return reader.option("inferSchema", "true").csv(source.path)
+        reader = reader.schema(source.schema_)
+    return reader.csv(source.path)
 
 
 def csv_options(given: Mapping[str, str], *, header: bool) -> dict[str, str]:
@@ -149,6 +152,7 @@ def csv_options(given: Mapping[str, str], *, header: bool) -> dict[str, str]:
         "header": str(header).lower(),
         "escape": known.get("quote") or '"',
         "multiLine": "true",
+        "columnPruning": "false",  # else no line lacks what nobody asks for, or has too much
     }
     if header:
         ours["enforceSchema"] = "false"

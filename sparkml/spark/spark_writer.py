@@ -29,7 +29,7 @@ from sparkml.spark.delta.root import check_permission
 from sparkml.spark.failures import FROM_SPARK, brief
 from sparkml.spark.session import require_delta
 from sparkml.spark.sources import csv_options
-from sparkml.spark.types import column, quoted
+from sparkml.spark.types import column, folds_case, quoted
 from sparkml.spark.written import absolute, app_id
 
 if TYPE_CHECKING:
@@ -167,14 +167,16 @@ class SparkWriter:
 
     def _check_table(self, sink: TableSink, schema: StructType) -> str | None:
         """The provider of the table, None where it does not exist yet."""
-        if not self._spark.catalog.tableExists(self.name):
+        known = described(self._spark, self.name)
+        if known is None:
             return None
         try:
             held = self._spark.read.table(self.name).schema
         except FROM_SPARK as error:
             raise SinkNotWritable(brief(error), where=self.name) from error
-        ours = {f.name: f.dataType.simpleString() for f in schema.fields}
-        theirs = {f.name: f.dataType.simpleString() for f in held.fields}
+        met = str.lower if folds_case(self._spark) else str
+        ours = {met(f.name): f.dataType.simpleString() for f in schema.fields}
+        theirs = {met(f.name): f.dataType.simpleString() for f in held.fields}
         refused = [n for n in ours if n in theirs and ours[n] != theirs[n]]
         if sink.mode == "append" and sink.schema_ == "refuse":
             refused += [n for n in ours if n not in theirs]
@@ -186,7 +188,7 @@ class SparkWriter:
                 where=self.name,
                 fix="write to another table, or declare sink.schema: merge for new columns",
             )
-        return described(self._spark, self.name).get("Provider")
+        return known.get("Provider")
 
     def _check_delta(self, sink: DeltaSink, schema: StructType) -> None:
         """Refuse columns that the table has otherwise, by the rules of our own committer."""

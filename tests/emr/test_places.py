@@ -117,6 +117,9 @@ def test_what_can_be_right_is_not_refused(job):
                  "s3://1.2.3.4.wines/x"):  # fmt: skip
         source = {"format": "parquet", "path": path}
         assert path == resolved(job(source=source)).source.path
+    tables = "arn:aws:s3tables:us-east-1:123456789012:bucket/wines"
+    conf = {"spark.sql.catalog.wines.warehouse": tables}
+    assert conf == resolved(job(spark={"conf": conf})).spark.conf
     params = {"uri": "s3:/a", "path": "https://example.org"}
     models = {"m": {"uri": "models:/wine/1", "params": params, "model_config": {"path": "s3:/b"}}}
     assert params == resolved(job(models=models)).models["m"].params

@@ -12,10 +12,11 @@ import pytest
 import yaml
 from sklearn.linear_model import LinearRegression
 
-from sparkml.config import FeaturesConfig, load_as, load_config
+from sparkml.config import FeaturesConfig, TableSink, load_as, load_config
 from sparkml.errors import QuarantineLimit, SinkNotWritable, SinkSchemaError
 from sparkml.spark import features_job
 from sparkml.spark import run as runs
+from sparkml.spark.catalog import described, in_its_folder
 
 pytestmark = pytest.mark.spark
 
@@ -39,11 +40,12 @@ def halves(spark, tmp_path):
     rows = pd.DataFrame({"id": range(4), "x": pd.array(NUMBERS, "Float64")})
     rows.to_parquet(tmp_path / "rows.parquet")
 
-    def go(*, plan=False, limit=0.25, **sink):
+    def go(*, plan=False, limit=0.25, rename=None, **sink):
         config = {
             "models": {"half": {"uri": str(tmp_path / "m.joblib")}},
             "source": {"format": "parquet", "path": str(tmp_path / "rows.parquet")},
             "key": ["id"],
+            "rename": rename or {},
             "max_quarantine": limit,
             "sink": {"format": "table", "table": TABLE, **sink},
         }
@@ -74,7 +76,7 @@ def made(halves, new_tables_are_delta):
 def stored(spark):
     """Each row's id and prediction."""
     rows = spark.read.table(TABLE).select("id", "half.prediction").collect()
-    return sorted((r.id, None if r.prediction is None else round(r.prediction, 6)) for r in rows)
+    return sorted((r[0], None if r.prediction is None else round(r.prediction, 6)) for r in rows)
 
 
 def history(spark):
@@ -200,3 +202,79 @@ def test_the_feature_job_counts_a_table_that_it_replaces(spark, tmp_path, new_ta
             assert run(load_as(FeaturesConfig, tmp_path / "job.yaml", env={})).rows == 3
     finally:
         spark.sql(f"DROP TABLE {TABLE}")
+
+
+@pytest.mark.parametrize("name", ["Location", "Provider", "# Detailed Table Information"])
+def test_a_column_called_like_what_the_catalog_tells_is_a_column(halves, spark, name):
+    """`DESCRIBE` lists those that have a default a second time, after everything else."""
+    options = "delta.feature.allowColumnDefaults' = 'supported', 'delta.columnMapping.mode' = 'name"
+    spark.sql(
+        f"CREATE TABLE {TABLE} (id BIGINT, `{name}` STRING DEFAULT 'x') USING delta "
+        f"TBLPROPERTIES ('{options}')"
+    )
+
+    known = described(spark, TABLE)
+
+    assert known["Provider"] == "delta"
+    assert known["Location"].endswith(TABLE)
+    assert in_its_folder(spark, TableSink(format="table", table=TABLE)).path == known["Location"]
+
+
+@pytest.mark.parametrize("kind", ["VIEW", "TEMPORARY VIEW"])
+def test_a_view_is_no_table_to_write(halves, spark, kind):
+    """Spark would fail on the one, and write a table behind the other, to be read as the view."""
+    spark.sql(f"CREATE {kind} viewed AS SELECT id, 1.5D AS x FROM range(3)")
+    try:
+        with pytest.raises(SinkNotWritable, match="view") as error:
+            halves(table="viewed", mode="append", schema="merge")
+        assert "name" in error.value.fix
+    finally:
+        spark.sql("DROP VIEW viewed")
+
+
+def test_beside_a_temporary_view_the_table_is_named_with_its_schema(halves, spark):
+    """As the error says."""
+    spark.range(3).createOrReplaceTempView(TABLE)
+    try:
+        assert halves(table=f"default.{TABLE}").rows == 4
+        assert spark.read.table(f"default.{TABLE}").count() == 4
+    finally:
+        spark.sql(f"DROP TABLE default.{TABLE}")
+        spark.catalog.dropTempView(TABLE)
+
+
+@pytest.mark.parametrize("name", ["my-table", "a.b.c.d", "`x`y", "delta.`/tmp/none`"])
+def test_what_no_table_can_be_called_is_refused_by_its_name(halves, name):
+    """Before any task, in one line."""
+    with pytest.raises(SinkNotWritable, match="backquotes") as error:
+        halves(table=name)
+    assert error.value.where == name
+
+
+def test_columns_that_delta_cannot_have_are_to_be_renamed(halves, new_tables_are_delta, spark):
+    """Another table would not take them either."""
+    with pytest.raises(SinkNotWritable, match="rename"):
+        halves(rename={"id": "the id"})
+
+    assert halves(rename={"id": "the_id"}).rows == 4
+
+
+def test_a_table_s_columns_are_met_in_upper_and_lower_case(halves, new_tables_are_delta, spark):
+    """As in a folder, and as Spark meets them."""
+    halves(rename={"id": "ID"})
+
+    halves(mode="append")
+
+    assert stored(spark) == sorted(ROWS * 2)
+
+
+def test_a_table_in_a_store_that_arrow_does_not_reach_is_written_by_spark(halves, spark, tmp_path):
+    """One of Hadoop's alone, as Azure's older ones are."""
+    conf = spark.sparkContext._jsc.hadoopConfiguration()
+    conf.set("fs.viewfs.mounttable.tables.link./here", f"file://{tmp_path}/there")
+    (tmp_path / "there").mkdir()
+    spark.sql(f"CREATE TABLE {TABLE} (id BIGINT) USING delta LOCATION 'viewfs://tables/here/t'")
+
+    outcome = halves(mode="append", schema="merge")
+
+    assert (outcome.rows, outcome.quarantined, stored(spark)) == (4, 1, ROWS)

@@ -190,7 +190,17 @@ def test_options_of_the_job_win_however_they_are_spelt():
         "mode": "PERMISSIVE",
         "header": "false",
         "escape": "'",
+        "columnPruning": "false",
     }
+
+
+def test_a_job_may_leave_every_column_a_text(spark, tmp_path):
+    """`inferSchema` is an option like others."""
+    (tmp_path / "t.csv").write_text("id,zip\n1,01234\n")
+
+    given = source(tmp_path / "t.csv", options={"inferschema": "false"})
+
+    assert rows_of(read_source(spark, given)) == [("1", "01234")]
 
 
 def test_what_pandas_writes_comes_back(spark, tmp_path):
@@ -231,6 +241,16 @@ def test_without_line_breaks_in_quotes_a_large_file_is_split_when_told(spark, tm
     finally:
         spark.conf.unset("spark.sql.files.maxPartitionBytes")
         spark.conf.unset("spark.sql.files.openCostInBytes")
+
+
+@pytest.mark.parametrize("whole", ["true", "false"])
+def test_a_line_that_does_not_fit_is_told_whatever_columns_are_asked_for(spark, tmp_path, whole):
+    """Spark would not look at the line's end, and make a null of the `x` that is not there."""
+    (tmp_path / "t.csv").write_text("id,x,s\n1\n3,4,b\n")
+    rows = read_source(spark, source(tmp_path / "t.csv", options={"multiLine": whole}))
+
+    with pytest.raises(SourceError, match="MALFORMED"):
+        rows_of(rows.select("id", "x"))
 
 
 def test_a_malformed_line_is_told_with_what_helps(spark, tmp_path):

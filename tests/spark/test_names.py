@@ -7,8 +7,10 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from sparkml import register_sql, score, score_udf
+from sparkml.config import SqlSource
 from sparkml.errors import SignatureError
 from sparkml.spark.score import ScorePlan
+from sparkml.spark.sources import read_source
 from tests.models import rows_of, save, table
 
 pytestmark = pytest.mark.spark
@@ -116,6 +118,15 @@ def test_names_that_sql_must_quote_are_met(spark, tmp_path):
 
     assert scores(score(df, spec)) == expected
     assert scores(df.select(score_udf(spec, spark=spark)().alias("upper"))) == expected
+
+
+def test_a_source_s_columns_that_case_alone_tells_apart_are_refused_by_name(spark):
+    """Spark cannot choose between them."""
+    query = "SELECT 1 AS id, 2 AS ID, 3.0D AS x"
+    given = SqlSource(format="sql", query=query, columns=["id", "x"])
+
+    with pytest.raises(SignatureError, match="'ID', 'id'"):
+        read_source(spark, given)
 
 
 def test_planning_talks_to_the_jvm_about_once_a_column(spark, tmp_path, monkeypatch):

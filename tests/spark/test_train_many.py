@@ -207,7 +207,7 @@ def test_no_rows_and_rows_without_a_label_are_told_before_the_fits(spark, tmp_pa
     options = {"key": "store", "label": "y", "estimator": "sklearn.linear_model:Ridge"}
 
     with pytest.raises(
-        NullInputError, match=r"1 of 2 rows have no label 'y'.*`y` IS NOT NULL"
+        NullInputError, match=r"1 of 2 rows have no label 'y'.*isnotnull\(`y`\)"
     ) as told:
         train_many(df, **options, output=tmp_path / "m")
     assert df.where(told.value.fix.partition("source.where: ")[2]).count() == 1

@@ -49,7 +49,8 @@ RIGHT = (
     "file:/x", "s3://wines", "s3://wines/", "s3://wines//red///1", "s3://wines/a:b/c d", "s3a://w/x",
     "s3n://w/x", "s3://ap-x-s3alias/y", "s3://wines--use1-az4--x-s3/y", "hdfs:/x", "hdfs:///x",
     "hdfs://name:8020/x", "viewfs://c/x", "abfss://c@a.dfs.core.windows.net/x", "gs://w/x",
-    "wasbs://c@a.blob.core.windows.net/x", "dbfs:/x", "/Volumes/a/b", "oss://w/x", "mystore://a/b",
+    "wasbs://c@a.blob.core.windows.net/x", "wasbs:///x", "abfs:///x", "dbfs:/x", "/Volumes/a/b",
+    "oss://w/x", "mystore://a/b",
 )  # fmt: skip
 
 

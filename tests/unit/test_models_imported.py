@@ -6,6 +6,7 @@ import io
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 import zlib
 
@@ -147,6 +148,21 @@ def test_a_file_without_end_is_read_within_bounds(tmp_path, monkeypatch):
     bomb = b"cacme\nClip\n" + b"\x8e" + (10**9).to_bytes(8, "little")
     path.write_bytes(zlib.compress(bomb + bytes(1_000_000)))
     assert {"acme": "Clip"} == imported_by(path)
+
+
+def test_numbers_without_end_are_not_kept(tmp_path):
+    """A file of some kilobytes may unpack to gigabytes of them."""
+    number = b"\x8b" + (60_000).to_bytes(4, "little") + b"\1" * 60_000
+    path = tmp_path / "m.joblib"
+    path.write_bytes(zlib.compress(b"\x80\4(" + number * 500 + b"c__main__\nf\n."))
+
+    tracemalloc.start()
+    found = imported_by(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert {"__main__": "f"} == found
+    assert most < 2_000_000
 
 
 def test_large_parts_are_passed_over_and_not_read(tmp_path):

@@ -94,10 +94,10 @@ def _field(given: pa.Field) -> Field:
 
 
 def _known(label: Field) -> str:
-    """The predicate of rows with a label."""
+    """The predicate of rows with a label; YAML has no text that begins with a backquote."""
     name = quoted(label.name)
     numbers = to_arrow_type(label.type) in (pa.float32(), pa.float64())
-    return f"{name} IS NOT NULL" + f" AND NOT isnan({name})" * numbers
+    return f"isnotnull({name})" + f" AND NOT isnan({name})" * numbers
 
 
 def _check(columns: TrainingColumns, *, where: str) -> None:
