@@ -40,7 +40,7 @@ def _column(values: Any, dtype: pa.DataType, *, alone: bool = False) -> pa.Array
     """`as_column`; `alone`: a value may stand for a list of one."""
     if isinstance(values, dict):
         return _of_columns(values, dtype)
-    array = as_array(values)
+    array = as_array(values, texts=_holds_texts(dtype))
     if is_list(dtype):
         return _lists(array, dtype, alone=alone)
     if pa.types.is_struct(dtype):
@@ -55,23 +55,30 @@ def _column(values: Any, dtype: pa.DataType, *, alone: bool = False) -> pa.Array
     return _cast(made, dtype)
 
 
-def as_array(values: Any) -> npt.NDArray[Any]:
+def as_array(values: Any, *, texts: bool = False) -> npt.NDArray[Any]:
     """The values as an array of NumPy's; pandas' own types as objects, so that none is rounded.
 
-    Rows of several lengths become objects.
+    Rows of several lengths become objects; so do numbers that are to become `texts`: beside 2.5 in
+    an array, 1 would be `1.0`.
     """
     if hasattr(values, "toarray"):  # SciPy's sparse matrices
         values = values.toarray()
-    if isinstance(values, list | tuple):
-        return _rows(values)
+    if isinstance(values, list | tuple | str | bytes):
+        return _rows(values, "USbiuf" if texts else "US")
     own = getattr(values, "dtype", None)
     plain = own is None or isinstance(own, np.dtype)
     return np.asarray(values) if plain else np.asarray(values, dtype=object)
 
 
-def _rows(values: Sequence[Any]) -> npt.NDArray[Any]:
+def _rows(values: Sequence[Any], objects: str) -> npt.NDArray[Any]:
+    """As an array; of objects where NumPy's own is of one of the kinds `objects`, or empty.
+
+    NumPy's texts and bytes lose the zeros at their end, and nothing has the type of a number.
+    """
     try:
-        return np.asarray(values)
+        array = np.asarray(values)
+        kept = array.size and array.dtype.kind not in objects
+        return array if kept else np.asarray(values, dtype=object)
     except ValueError:  # they are not of one length
         return _objects(values)
 
@@ -101,8 +108,12 @@ def _cast(made: pa.Array, dtype: pa.DataType) -> pa.Array:
     source = made.type
     if source == dtype:
         return made
-    if not (pa.types.is_null(source) or _family(source) == _family(dtype)):
+    if pa.types.is_null(source):
+        return made.cast(dtype)
+    if _family(source) != _family(dtype):
         raise pa.ArrowInvalid(f"{source} in a column of {dtype}")
+    if pa.types.is_boolean(dtype) and not made.cast(dtype).cast(source).equals(made):
+        raise pa.ArrowInvalid("a number that is neither 0 nor 1 in a column of bool")
     rounds = pa.types.is_integer(source) and pa.types.is_floating(dtype)
     finer = pa.types.is_timestamp(source) and source.unit == "ns"
     return made.cast(dtype, safe=not (rounds or finer))
@@ -118,6 +129,11 @@ def _family(dtype: pa.DataType) -> str:
         if any(test(dtype) for test in tests):
             return name
     return str(dtype)
+
+
+def _holds_texts(dtype: pa.DataType) -> bool:
+    """Whether a type is that of texts, or of lists of them, of whatever depth."""
+    return _holds_texts(dtype.value_type) if is_list(dtype) else pa.types.is_string(dtype)
 
 
 def _texts(array: npt.NDArray[Any]) -> pa.Array:
@@ -149,7 +165,8 @@ def _lists(array: npt.NDArray[Any], dtype: pa.DataType, *, alone: bool) -> pa.Ar
         rows, width, *further = array.shape if array.ndim > 1 else (len(array), 1)
         flat = _column(array.reshape(rows * width, *further), dtype.value_type)
         return pa.ListArray.from_arrays(_offsets(rows, width), flat, type=dtype)
-    lists = [None if _is_missing(value) else as_array(value) for value in array]
+    texts = _holds_texts(dtype)
+    lists = [None if _is_missing(value) else as_array(value, texts=texts) for value in array]
     if alone:
         lists = [None if part is None else np.atleast_1d(part) for part in lists]
     if any(part is not None and part.ndim == 0 for part in lists):

@@ -177,6 +177,15 @@ COLUMNS = [
     ("structs in a series", pd.Series([{"x": 1.5}, None]), 'struct<"x": double>',
      [{"x": 1.5}, None]),
     ("lists of structs", [[{"x": 1}], []], 'list<struct<"x": int64>>', [[{"x": 1}], []]),
+    ("bytes", [b"\1\0\0", b"\0"], "binary", [b"\1\0\0", b"\0"]),
+    ("bytes in lists", [[b"\0", b""], [b"\1\0"]], "list<binary>", [[b"\0", b""], [b"\1\0"]]),
+    ("bytes alone", [b"\1\0"], "list<binary>", [[b"\1\0"]]),
+    ("texts with a zero", ["a\0", "b"], "string", ["a\0", "b"]),
+    ("numbers of two kinds as texts", [1, 2.5, True], "string", ["1", "2.5", "True"]),
+    ("the same in lists", [[1, 2], [2.5, 3]], "list<string>", [["1", "2"], ["2.5", "3"]]),
+    ("lists that are all empty", [[], []], "list<timestamp[us]>", [[], []]),
+    ("and of lists", [[], []], "list<list<double>>", [[], []]),
+    ("zeros and ones", np.array([0.0, 1.0, NAN]), "bool", [False, True, None]),
 ]  # fmt: skip
 
 
@@ -204,6 +213,7 @@ REFUSED = [
     ("texts as lists of lists", [["a", None]], "list<list<string>>", "no list in a column"),
     ("a tensor as a list", np.ones((1, 2, 3)), "list<double>", "2 dimensions"),
     ("columns of several lengths", {"x": [1.0], "y": [1.0, 2.0]}, "list<double>", "of .1, 2. rows"),
+    ("a chance as yes or no", np.array([0.5]), "bool", "neither 0 nor 1"),
     ("one for all", 1.0, "list<double>", "one value for all rows"),
     ("nothing", None, "double", "0 dimensions"),
 ]  # fmt: skip
