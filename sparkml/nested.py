@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sparkml.lists import is_list, relisted
+from sparkml.lists import is_list, pairs_of, relisted
 from sparkml.type_names import is_optional
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ def cast_nested(column: pa.Array, target: pa.DataType, cast: Cast) -> pa.Array:
             for f in target
         ]
         return pa.StructArray.from_arrays(made, fields=list(target), mask=missing)
-    pairs = pa.list_(pa.struct([("key", column.type.key_type), ("value", column.type.item_type)]))
-    lists = column.cast(pairs)
+    lists = pairs_of(column)
     keys, values = lists.flatten().flatten()
     offsets = relisted(lists, keys).offsets
     keys, values = cast(keys, target.key_type), cast(values, target.item_type)

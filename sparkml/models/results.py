@@ -19,8 +19,9 @@ def as_column(values: Any, dtype: pa.DataType) -> pa.Array:
     """One value a row: a one-dimensional array, with one dimension more for each list or struct.
 
     Takes NumPy's arrays, SciPy's sparse ones, pandas' series of any type (their index says
-    nothing), and lists; for a struct and for a list also a mapping of such columns, which are its
-    fields or its elements. Numbers and booleans go over without a Python object in between.
+    nothing), and lists, of mappings for a struct or a map; for a struct and for a list also a
+    mapping of such columns, which are its fields or its elements. Numbers and booleans go over
+    without a Python object in between.
 
     * A floating NaN stays NaN in a floating column. Everywhere else, and in a column of objects or
       of a pandas type with `NA`, what is missing (None, NaN, NaT, NA) is null.
@@ -45,6 +46,8 @@ def _column(values: Any, dtype: pa.DataType, *, alone: bool = False) -> pa.Array
         return _lists(array, dtype, alone=alone)
     if pa.types.is_struct(dtype):
         return _structs(array, dtype)
+    if pa.types.is_map(dtype):
+        return _maps(array, dtype)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -197,6 +200,20 @@ def _structs(array: npt.NDArray[Any], dtype: pa.StructType) -> pa.StructArray:
     given = [{} if gap else as_mapping(v) for v, gap in zip(array, gaps, strict=True)]
     fields = [_column([one.get(f.name) for one in given], f.type) for f in dtype]
     return pa.StructArray.from_arrays(fields, fields=list(dtype), mask=pa.array(gaps, pa.bool_()))
+
+
+def _maps(array: npt.NDArray[Any], dtype: pa.MapType) -> pa.MapArray:
+    """Each mapping as a map."""
+    if array.ndim != 1:
+        raise pa.ArrowInvalid(f"values of {array.ndim} dimensions in a column of {dtype}")
+    gaps = [_is_missing(value) for value in array]
+    given = [{} if gap else as_mapping(v) for v, gap in zip(array, gaps, strict=True)]
+    keys = _column([key for one in given for key in one], dtype.key_type)
+    if keys.null_count:
+        raise pa.ArrowInvalid(f"nothing as a key in a column of {dtype}")
+    items = _column([item for one in given for item in one.values()], dtype.item_type)
+    ends = pa.array(np.concatenate(([0], np.cumsum([len(one) for one in given]))), pa.int32())
+    return pa.MapArray.from_arrays(ends, keys, items, type=dtype, mask=pa.array(gaps, pa.bool_()))
 
 
 def _is_missing(value: Any) -> bool:
