@@ -12,7 +12,7 @@ from sparkml.arrow import check_numbers, matrix
 from sparkml.errors import ConfigError, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
-from sparkml.models.flavors.boosted_categories import categorical, fits
+from sparkml.models.flavors.boosted_categories import categorical, category_type, fits
 from sparkml.models.flavors.boosters_inside import check_boosters
 from sparkml.models.flavors.sklearn_arrays import check_arrays
 from sparkml.models.flavors.sklearn_columns import (
@@ -299,7 +299,8 @@ class SklearnModel:
                 continue
             if not fits(to_arrow_type(declared.type), known):
                 raise SignatureError(
-                    f"the model takes {known.type} in '{name}', the signature says {declared.type}",
+                    f"the model takes {category_type(known)} in '{name}', the signature says "
+                    f"{declared.type}",
                     where=self.where,
                     fix="declare the type that it was trained on",
                 )

@@ -17,6 +17,7 @@ from sparkml.errors import ModelUnreadable
 from sparkml.models.flavors.boosted_categories import (
     categories_of_lightgbm,
     categories_of_xgboost,
+    category_type,
 )
 from sparkml.models.flavors.sklearn_graph import chosen, parts_of
 from sparkml.models.flavors.sklearn_labels import public_name
@@ -255,5 +256,9 @@ def _of_categories(known: pa.Array | None, *, strict: bool) -> Told:
     if known is None:
         return ANY
     return Told(
-        type=str(known.type), example=known[0].as_py(), categories=known, strict=strict, weight=4
+        type=category_type(known),
+        example=known[0].as_py(),
+        categories=known,
+        strict=strict,
+        weight=4,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from contextlib import suppress
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -185,4 +186,6 @@ def _zero(dtype: pa.DataType) -> Any:
         return []
     if pa.types.is_string(dtype) or pa.types.is_binary(dtype):
         return "" if pa.types.is_string(dtype) else b""
+    if pa.types.is_decimal(dtype):  # no number of another type becomes one of few digits
+        return Decimal(0)
     return 0 if pa.types.is_temporal(dtype) else pa.scalar(0, pa.int32()).cast(dtype).as_py()
