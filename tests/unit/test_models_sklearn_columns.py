@@ -183,6 +183,19 @@ def test_a_category_that_was_not_trained_on_is_what_the_library_makes_of_it(name
     assert "'Oslo' is no category" in made["error"][1]["message"].as_py()
 
 
+@pytest.mark.parametrize("unit", ["ns", "us", "s"])
+def test_an_encoder_of_times_tells_times(unit, read):
+    """Not the integers that NumPy makes of nanoseconds."""
+    days = pd.to_datetime(["2026-01-02", "2026-02-03", "2026-03-04"]).as_unit(unit)
+    frame = pd.DataFrame({"day": days[RNG.integers(0, 3, ROWS)], "size": TABLE["size"]})
+    encoder = preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    first = compose.make_column_transformer((encoder, ["day"]), remainder="passthrough")
+    model = pipeline.make_pipeline(first, linear_model.LogisticRegression()).fit(frame, Y)
+    spec = read(model)
+    assert types_of(spec) == {"day": "timestamp[us]", "size": "double"}
+    same_as_the_library(spec, model, frame.head(20))
+
+
 @pytest.mark.parametrize("given", [pa.float64(), pa.float32(), pa.int64(), pa.decimal128(9, 1)])
 def test_numbers_are_categories_by_their_value(given, read):
     """Whatever type they come in; a NaN is missing, as a null is."""

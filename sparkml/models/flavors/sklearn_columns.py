@@ -8,6 +8,7 @@ function or a class of one's own, tells nothing.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -204,13 +205,18 @@ def _fitted_values(part: Any, name: str) -> list[Any] | None:
 
 
 def _of_values(values: Any) -> Told:
-    kept = [v for v in np.asarray(values).tolist() if v is not None and v == v]  # noqa: PLR0124 -- not NaN
+    array = np.asarray(values)
+    if array.dtype.kind == "M":  # nanoseconds would become integers
+        array = array.astype("datetime64[us]")
+    kept = [v for v in array.tolist() if v is not None and v == v]  # noqa: PLR0124 -- not NaN
     if not kept:
         return PASSED
     if all(isinstance(value, str) for value in kept):
         return Told(type="string", example=kept[0], weight=4)
     if all(isinstance(value, bool) for value in kept):
         return Told(type="bool", example=kept[0], weight=4)
+    if all(isinstance(value, dt.datetime) for value in kept):
+        return Told(type="timestamp[us]", example=kept[0], weight=4)
     if all(isinstance(value, int | float) for value in kept):
         return Told(type="double", example=float(kept[0]))
     return UNKNOWN
