@@ -151,18 +151,14 @@ def _of_union(part: Any, width: int) -> list[Told]:
 
 
 def _of_columns(part: Any, width: int) -> list[Told]:
-    return _merged(_each_of_columns(part, width), width)
-
-
-def _each_of_columns(part: Any, width: int) -> Iterator[list[Told]]:
+    made = [UNUSED] * width
     for name, inner, _ in part.transformers_:
         places = part._transformer_to_input_indices.get(name, [])  # noqa: SLF001
         if isinstance(inner, str) and inner == "drop":
             continue
-        told = [UNUSED] * width
         for place, one in zip(places, _told(inner, len(places)), strict=True):
-            told[place] = one
-        yield told
+            made[place] = max(made[place], one, key=_weight)
+    return made
 
 
 _OF_SEVERAL: Mapping[str, Callable[[Any, int], list[Told]]] = {
@@ -235,10 +231,11 @@ def _with_categories(
             raise
         return told  # a step before it may have made them
     made = list(told)
+    place_of = {name: place for place, name in enumerate(names)}
     for place, known in categories.items():
         name = str(own[place])
         # A `ColumnTransformer` puts its part's name before that of a column that it passes on.
-        for at in (names.index(n) for n in (name, name.rpartition("__")[2]) if n in names):
+        for at in (place_of[n] for n in (name, name.rpartition("__")[2]) if n in place_of):
             if made[at].weight <= NUMBER.weight:
                 made[at] = _of_categories(known, strict=hasattr(part, "get_booster"))
             break

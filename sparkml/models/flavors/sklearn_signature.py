@@ -54,7 +54,8 @@ def order_of(trained: Sequence[str], inputs: Sequence[str], *, where: str) -> li
         wanted = [spell(name) for name in trained]
         if len(places) == len(inputs) and set(places) == set(wanted):
             return [places[name] for name in wanted]
-    strange = [name for name in inputs if _plain(name) not in map(_plain, trained)]
+    known = {_plain(name) for name in trained}
+    strange = [name for name in inputs if _plain(name) not in known]
     if len(strange) == len(inputs):
         return list(range(len(inputs)))
     raise SignatureError(
