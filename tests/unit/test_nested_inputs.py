@@ -87,6 +87,8 @@ def test_parts_are_cast_by_name_and_nulls_stay(start):
     ("given", "wanted"),
     [
         (STRUCT, "struct<x: double, z: double>"),  # no such field
+        (STRUCT, "struct<x: double, Y?: int32>"),  # y may be meant
+        (pa.struct([("x", pa.int32()), ("x", pa.float64())]), "struct<x?: double>"),
         (STRUCT, "struct<x: string>"),
         (STRUCT, "map<string, double>"),
         (pa.map_(pa.string(), pa.string()), "map<string, double>"),
