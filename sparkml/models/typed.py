@@ -14,6 +14,7 @@ from sparkml.models.inspection import Question
 from sparkml.models.null_policy import null_policies
 from sparkml.spec import OPEN
 from sparkml.type_names import type_name
+from sparkml.zones import without_zone
 
 if TYPE_CHECKING:
     from sparkml.spec import ModelSpec
@@ -65,9 +66,10 @@ def with_types(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
     """`spec` with the types of `schema`, as yet without the null policies that go by them.
 
     A column that is not there, or that has no type as all of it is null, is one of texts: None is
-    what pandas has there.
+    what pandas has there. Instants are given as a clock in their zone shows them, as by Spark.
     """
-    types = {f.name: type_name(f.type) for f in schema if not pa.types.is_null(f.type)}
+    known = (f for f in schema if not pa.types.is_null(f.type))
+    types = {f.name: type_name(without_zone(f.type)) for f in known}
     inputs = tuple(
         replace(f, type=types.get(f.name, "string")) if f.type == OPEN else f
         for f in spec.signature.inputs

@@ -148,6 +148,29 @@ def test_a_column_that_is_all_null_is_one_of_nothing(model, read):
         assert len(scored) == 60
 
 
+def minutes(table):
+    """Of the day, by the clock: what a time of UTC and one without a zone differ in."""
+    return (table["at"] - pd.Timestamp("2026-01-01")).dt.total_seconds().to_frame() / 60
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "+05:45"])
+def test_instants_are_the_wall_clock_of_their_zone(zone, read):
+    """As `toPandas` has them, and as where the type is declared."""
+    clock = pd.date_range("2026-01-01", periods=60, freq="h")
+    step = preprocessing.FunctionTransformer(minutes)
+    model = pipeline.make_pipeline(step, linear_model.LinearRegression())
+    model.fit(pd.DataFrame({"at": clock}), np.arange(60.0))
+    column = pa.array(clock.tz_localize(zone), pa.timestamp("us", zone))
+    batch = pa.record_batch({"at": column})
+    spec = read(model)
+
+    made = typed(spec, batch.schema)
+
+    assert made.signature.inputs[0].type == "timestamp[us]"
+    for scorer in (load_scorer(made), load_scorer(spec)):
+        np.testing.assert_allclose(scorer(batch)["prediction"], np.arange(60.0), atol=1e-9)
+
+
 def test_a_schema_is_looked_at_once(model, read, monkeypatch):
     """And the model opened once for its types, with the pools of threads capped around that."""
     calls = []
