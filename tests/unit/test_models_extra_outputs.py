@@ -73,7 +73,6 @@ def test_the_type_of_a_struct_survives_every_name():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("struct<a: double>", "the field a: double"),
         ('struct<"a" double>', 'the field "a" double'),
         ('struct<"a": dubble>', "did you mean 'double'"),
         ('struct<"a": double,>', "cannot have the field"),
