@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.arrow import Selection, input_schema
+from sparkml.arrow import input_schema
+from sparkml.binding import Selection
 from sparkml.errors import ContractViolation
 from sparkml.lists import is_list, list_parents, pairs_of
 from sparkml.models.base import Refusing

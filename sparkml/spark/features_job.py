@@ -11,9 +11,9 @@ from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
 from sparkml.errors import ConfigError, did_you_mean
 from sparkml.spark.failures import explained
+from sparkml.spark.names import check_names
 from sparkml.spark.progress import watched
 from sparkml.spark.report import Plan, config_rows, output_rows, recorded, stored_sample
-from sparkml.spark.score import check_names
 from sparkml.spark.session import job_session
 from sparkml.spark.sources import apply_steps, describe, read_source
 from sparkml.spark.spark_writer import SparkWriter

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql.types import StructType
 
-from sparkml.arrow import advice, kind
+from sparkml.arrow import kind
+from sparkml.binding import advice
 from sparkml.config import CsvSource, SqlSource
 from sparkml.spark._versions import is_connect
 from sparkml.sql_types import sql_name
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-    from sparkml.arrow import Advise
+    from sparkml.binding import Advise
     from sparkml.config import Source
 
 PARTITIONS = "spark.sql.sources.partitionColumnTypeInference.enabled"

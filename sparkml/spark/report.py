@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
 
-    from sparkml.arrow import Binding
+    from sparkml.binding import Binding
     from sparkml.config import Loaded
     from sparkml.spark.progress import Reporter
     from sparkml.spec import ModelSpec

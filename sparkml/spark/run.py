@@ -18,6 +18,7 @@ from sparkml.models.read import read_spec
 from sparkml.spark.failures import explained
 from sparkml.spark.inferred import advise_for
 from sparkml.spark.jvm_files import fetched
+from sparkml.spark.names import with_key
 from sparkml.spark.progress import watched
 from sparkml.spark.provenance import COLUMN, Provenance
 from sparkml.spark.report import (
@@ -31,7 +32,7 @@ from sparkml.spark.report import (
     recorded,
     stored_sample,
 )
-from sparkml.spark.score import ScorePlan, with_key
+from sparkml.spark.score import ScorePlan
 from sparkml.spark.session import job_session
 from sparkml.spark.ship import ship
 from sparkml.spark.sinks import open_sink

@@ -11,13 +11,14 @@ import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
-from sparkml.arrow import Binding, Columns, bind
-from sparkml.errors import ConfigError, SignatureError, did_you_mean
+from sparkml.binding import Binding, Columns, bind
+from sparkml.errors import ConfigError
 from sparkml.models.read import read_spec
 from sparkml.models.typed import typed
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark.inferred import advise_for
 from sparkml.spark.ml.score import scored_by_spark, with_scores
+from sparkml.spark.names import alike, check_names, fields_of, unlike, with_key
 from sparkml.spark.ship import ship
 from sparkml.spark.types import (
     arrow_schema,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
-    from sparkml.arrow import Advise
+    from sparkml.binding import Advise
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -116,7 +117,7 @@ class ScorePlan:
         self.specs = specs
         self.keep = tuple((name, new or name) for name, new in renames.items())
         check_names(renames, schema.names, where=where, fold_case=fold_case)
-        kept = _fields(schema, renames, where, fold_case=fold_case)
+        kept = fields_of(schema, renames, where, fold_case=fold_case)
         arrow_schema(StructType(kept), where=where)
         inputs = [name for s in specs for name in s.signature.names]
         check_names(inputs, schema.names, where=where, fold_case=False)
@@ -136,7 +137,7 @@ class ScorePlan:
         }
         # Where the case of the letters alone tells columns apart, Spark takes them by their place.
         bound = [b.column for bindings in self.bindings.values() for b in bindings]
-        self._by_place = bool(fold_case and _alike(bound, schema.names))
+        self._by_place = bool(fold_case and alike(bound, schema.names))
         self._names = schema.names
         passed = [
             StructField(new, plain(field.dataType), field.nullable)
@@ -219,7 +220,7 @@ class ScorePlan:
     def _travelling(self) -> dict[str, str]:
         """Column → its name on the way to the workers."""
         names = list(dict.fromkeys([*self.needed, *self._inputs]))
-        fresh = _unlike(names, "c")
+        fresh = unlike(names, "c")
         alike = len({name.lower() for name in names}) < len(names)
         return {
             name: f"{fresh}{i}" if alike or not _PLAIN.fullmatch(name) else name
@@ -229,7 +230,7 @@ class ScorePlan:
     @property
     def _scores(self) -> str:
         """How the names of Spark's own scores begin on the way."""
-        return _unlike(self._travelling.values(), "s")
+        return unlike(self._travelling.values(), "s")
 
     def apply(self, df: DataFrame, task: ScoreTask) -> DataFrame:
         """`df` scored: by Spark alone where that is possible, else by the Arrow route."""
@@ -259,26 +260,11 @@ class ScorePlan:
         return made.select(*kept, *scores, error.alias("error"))
 
 
-def _unlike(names: Iterable[str], start: str) -> str:
-    """`start`, made longer until none of `names` begins with it."""
-    folded = [name.lower() for name in names]
-    while any(name.startswith(start) for name in folded):
-        start += "_"
-    return start
-
-
 def score_type(spec: ModelSpec) -> StructType:
     """The struct that a model's scores are stored as."""
     return StructType(
         [StructField(f.name, spark_type(to_arrow_type(f.type))) for f in spec.signature.outputs]
     )
-
-
-def with_key(keys: Sequence[str], others: Iterable[str], *, fold_case: bool) -> list[str]:
-    """The columns of the key, then the others that are not of it."""
-    folded = {key.lower() if fold_case else key for key in keys}
-    rest = (name for name in others if (name.lower() if fold_case else name) not in folded)
-    return list(dict.fromkeys([*keys, *rest]))
 
 
 def _inputs(schema: StructType, spec: ModelSpec, zone: str, where: str) -> pa.Schema:
@@ -297,49 +283,3 @@ def _as_named(schema: pa.Schema, spec: ModelSpec, *, fold_case: bool) -> pa.Sche
     return pa.schema(
         [schema.field(found[0]).with_name(n) for n, found in met.items() if len(found) == 1]
     )
-
-
-def _fields(
-    schema: StructType, names: Iterable[str], where: str, *, fold_case: bool
-) -> list[StructField]:
-    """The fields that key and keep name."""
-    columns = Columns(schema.names, fold_case=fold_case)
-    field_of = {field.name: field for field in schema.fields}
-    fields = []
-    for name in names:
-        if not (found := columns.of(name)):
-            raise SignatureError(
-                f"column '{name}' of key or keep is missing",
-                where=where,
-                fix=did_you_mean(name, schema.names),
-            )
-        fields.append(field_of[found[0]])
-    return fields
-
-
-def check_names(
-    names: Iterable[str], columns: Sequence[str], *, where: str, fold_case: bool = True
-) -> None:
-    """Refuse `names` of which `columns` has several: Spark tells no upper case from lower.
-
-    (But for a session that was told to, and then without `fold_case`.)
-
-    Raises:
-        SignatureError: two columns share a name that is needed.
-    """
-    twice = _alike(names, columns, fold_case=fold_case)
-    if twice:
-        raise SignatureError(
-            f"columns occur twice: {', '.join(map(repr, twice))} (case does not tell them apart)",
-            where=where,
-            fix="rename one of them; a model's scores take the name given by its spec",
-        )
-
-
-def _alike(names: Iterable[str], columns: Sequence[str], *, fold_case: bool = True) -> list[str]:
-    """The columns that one of `names` may mean, for those that may mean several."""
-    columns_of: dict[str, list[str]] = {}
-    for name in columns:
-        columns_of.setdefault(name.lower() if fold_case else name, []).append(name)
-    found = (columns_of.get(name.lower() if fold_case else name, []) for name in names)
-    return sorted({name for several in found if len(several) > 1 for name in several})

@@ -23,9 +23,9 @@ from sparkml.spark.delta import open_target
 from sparkml.spark.delta.log import DeltaTransaction
 from sparkml.spark.delta.partition import with_fixed
 from sparkml.spark.failures import FROM_SPARK
+from sparkml.spark.names import check_names
 from sparkml.spark.provenance import COLUMN, Provenance
 from sparkml.spark.s3 import s3_options, unreadable, unwritable_by_workers
-from sparkml.spark.score import check_names
 from sparkml.spark.session import require_delta
 from sparkml.spark.spark_writer import SparkWriter
 from sparkml.spark.types import column, quoted

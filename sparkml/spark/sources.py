@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 
-from sparkml.arrow import Columns
+from sparkml.binding import Columns
 from sparkml.config import (
     CsvSource,
     DeltaSource,

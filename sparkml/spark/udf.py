@@ -9,7 +9,8 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
-from sparkml.arrow import Columns, input_schema
+from sparkml.arrow import input_schema
+from sparkml.binding import Columns
 from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import is_list
 from sparkml.models.read import read_spec

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkml.arrow import cast, matrix, select
+from sparkml.arrow import cast, matrix
+from sparkml.binding import select
 from sparkml.errors import ConfigError
 from sparkml.lists import is_list, is_vector
 from sparkml.models.flavors.sklearn_graph import is_catboost, parts_of

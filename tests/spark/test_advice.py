@@ -19,7 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from sparkml import score
-from sparkml.arrow import advice, cast_rule
+from sparkml.arrow import cast_rule
+from sparkml.binding import advice
 from sparkml.config import load_config
 from sparkml.errors import SignatureError, SourceError
 from sparkml.spark import run as runs

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkml.arrow import CASTS, bind, cast_rule, matrix, select
+from sparkml.arrow import CASTS, cast_rule, matrix
+from sparkml.binding import bind, select
 from sparkml.errors import SignatureError
 from sparkml.lists import dense
 from sparkml.spec import Field, Signature

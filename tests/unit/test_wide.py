@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sparkml import arrow
-from sparkml.arrow import Selection, bind, matrix
+from sparkml import binding
+from sparkml.arrow import matrix
+from sparkml.binding import Selection, bind
 from sparkml.errors import SignatureError
 from sparkml.models.flavors.sklearn_signature import order_of
 from sparkml.scoring.scorer import Scorer
@@ -49,7 +50,7 @@ def batch(dtype: pa.DataType = DOUBLE, rows: int = 50, **others: pa.Array) -> pa
 def test_the_columns_are_bound_once_for_batches_of_one_schema(monkeypatch):
     """The second batch of a schema asks nothing of it; another schema is looked at anew."""
     calls = []
-    monkeypatch.setattr(arrow, "bind", lambda *a, **k: calls.append(1) or bind(*a, **k))
+    monkeypatch.setattr(binding, "bind", lambda *a, **k: calls.append(1) or bind(*a, **k))
     select = Selection(SIGNATURE, where="here")
     keyed = batch(id=pa.array(range(50)))
 

@@ -18,7 +18,7 @@ from sparkml.models.flavors.keyed_file import check_key
 from sparkml.scoring.threads import cap_threads
 from sparkml.spark._versions import is_connect
 from sparkml.spark.failures import explained
-from sparkml.spark.score import check_names
+from sparkml.spark.names import check_names
 from sparkml.spark.types import arrow_schema, column, quoted, spark_type
 from sparkml.spark.worker import tune
 from sparkml.spec import Field

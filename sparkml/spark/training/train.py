@@ -33,7 +33,7 @@ from sparkml.training.plots import draw_all
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from sparkml.arrow import Binding
+    from sparkml.binding import Binding
     from sparkml.config import Loaded, TrainConfig
     from sparkml.spark.progress import Reporter
     from sparkml.spark.training.train_table import TrainingTable

@@ -10,11 +10,11 @@ import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructType
 
-from sparkml.arrow import bind
+from sparkml.binding import bind
 from sparkml.config.fields import shown
 from sparkml.errors import ConfigError, InputError, did_you_mean
 from sparkml.spark.failures import explained
-from sparkml.spark.score import check_names
+from sparkml.spark.names import check_names
 from sparkml.spark.sources import describe
 from sparkml.spark.types import arrow_schema, column
 from sparkml.spec import Field, Signature
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import Column, DataFrame
 
-    from sparkml.arrow import Binding
+    from sparkml.binding import Binding
     from sparkml.config import TrainConfig
     from sparkml.config.train import Split
 
