@@ -1,4 +1,4 @@
-"""Columns of lists and of Spark ML vectors: what they are, whose values are whose, as a matrix."""
+"""Columns of lists, maps, Spark ML vectors: what they are, whose values are whose, as a matrix."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def list_parents(lists: pa.Array) -> npt.NDArray[np.int64]:
     """The row of each value of `lists.flatten()`; what a null list's slot may hold is not there."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     return np.repeat(np.arange(len(lists)), lengths)
+
+
+def pairs_of(maps: pa.MapArray) -> pa.ListArray:
+    """Maps as lists of structs of `key` and `value`; maps themselves do not flatten."""
+    pair = pa.struct([("key", maps.type.key_type), ("value", maps.type.item_type)])
+    return maps.cast(pa.list_(pair))
 
 
 def relisted(lists: pa.Array, values: pa.Array) -> pa.ListArray:

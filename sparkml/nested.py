@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sparkml.lists import is_list, relisted
+from sparkml.lists import is_list, pairs_of, relisted
 from sparkml.type_names import is_optional
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ def nested_rule(source: pa.DataType, target: pa.DataType, rule: Rule, exact: str
     """What `rule` says of the parts: the first that is not `exact`; None where one is refused.
 
     A struct's fields are met by name, in any order. Further ones are left out; one that is absent
-    is null where the target marks it as optional, else refused.
+    is null where the target marks it as optional, else refused. One that differs in upper and lower
+    case is not absent, nor one that is there twice: it is refused.
     """
     if is_list(target) and is_list(source):
         return rule(source.value_type, target.value_type)
@@ -33,9 +34,10 @@ def nested_rule(source: pa.DataType, target: pa.DataType, rule: Rule, exact: str
     if pa.types.is_map(target) and pa.types.is_map(source):
         pairs = [(source.key_type, target.key_type), (source.item_type, target.item_type)]
     elif pa.types.is_struct(target) and pa.types.is_struct(source):
+        alike = {field.name.lower() for field in source}
         for wanted in target:
             place = source.get_field_index(wanted.name)
-            if place < 0 and not is_optional(wanted):
+            if place < 0 and (wanted.name.lower() in alike or not is_optional(wanted)):
                 return None
             if place >= 0:
                 pairs.append((source.field(place).type, wanted.type))
@@ -59,8 +61,7 @@ def cast_nested(column: pa.Array, target: pa.DataType, cast: Cast) -> pa.Array:
             for f in target
         ]
         return pa.StructArray.from_arrays(made, fields=list(target), mask=missing)
-    pairs = pa.list_(pa.struct([("key", column.type.key_type), ("value", column.type.item_type)]))
-    lists = column.cast(pairs)
+    lists = pairs_of(column)
     keys, values = lists.flatten().flatten()
     offsets = relisted(lists, keys).offsets
     keys, values = cast(keys, target.key_type), cast(values, target.item_type)

@@ -22,7 +22,7 @@ _SIMPLE = {
 }  # fmt: skip
 _LIST = re.compile(r"^(?:large_)?list<(?:(?:item|element): )?(.+?)(?: not null)?>$", re.DOTALL)
 _STRUCT = re.compile(r"^struct<(.+)>$", re.DOTALL)
-_MAP = re.compile(r"^map<(.+?), ?(.+)>$", re.DOTALL)
+_MAP = re.compile(r"^map<(.+)>$", re.DOTALL)
 _MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[<(\[]|[>)\]]|,')
 _BARE = re.compile(r"[^\"`:?<>,]+")
 _DECIMAL = re.compile(r"^decimal(?:128)?\((\d+), ?(-?\d+)\)$")
@@ -102,6 +102,17 @@ def _struct_field(text: str) -> pa.Field:
     return pa.field(name, to_arrow_type(dtype), metadata=_OPTIONAL if optional else None)
 
 
+def _map(text: str) -> pa.MapType:
+    parts = list(_parts(text))
+    if len(parts) != 2:
+        raise SignatureError(
+            f"a map of {len(parts)} types: map<{text}>",
+            where="signature",
+            fix="write map<string, double>",
+        )
+    return pa.map_(*map(to_arrow_type, parts))
+
+
 def _name_and_rest(text: str) -> tuple[str, str]:
     if bare := _BARE.match(text):
         return bare[0].strip(), text[bare.end() :]
@@ -115,7 +126,7 @@ def _name_and_rest(text: str) -> tuple[str, str]:
 _PATTERNS: tuple[tuple[re.Pattern[str], Callable[..., pa.DataType]], ...] = (
     (_LIST, lambda element: pa.list_(to_arrow_type(element))),
     (_STRUCT, lambda fields: pa.struct([_struct_field(part) for part in _parts(fields)])),
-    (_MAP, lambda key, value: pa.map_(to_arrow_type(key), to_arrow_type(value))),
+    (_MAP, _map),
     (_DECIMAL, lambda precision, scale: pa.decimal128(int(precision), int(scale))),
     (_TIMESTAMP, lambda _, zone: pa.timestamp("us", zone)),
 )

@@ -44,6 +44,17 @@ def zone_of(dtype: pa.DataType) -> str:
     return (dtype.tz or "") if pa.types.is_timestamp(dtype) else ""
 
 
+def without_zone(dtype: pa.DataType) -> pa.DataType:
+    """The type with times of no zone where it has instants, also in lists, structs and maps."""
+    if is_list(dtype):
+        return pa.list_(without_zone(dtype.value_type))
+    if pa.types.is_map(dtype):
+        return pa.map_(without_zone(dtype.key_type), without_zone(dtype.item_type))
+    if pa.types.is_struct(dtype):
+        return pa.struct([field.with_type(without_zone(field.type)) for field in dtype])
+    return pa.timestamp(dtype.unit) if pa.types.is_timestamp(dtype) else dtype
+
+
 def wall_clock(column: pa.Array) -> pa.Array:
     """Instants as the date and time that a clock in their zone shows.
 

@@ -19,22 +19,24 @@ def columns_of(result: Any, outputs: Mapping[str, pa.DataType], *, where: str) -
 
     A DataFrame, a mapping of columns and a list of mappings (or of pydantic models) have names:
     those of the outputs are taken; where it has none of them, the columns by position. Where one
-    list is declared, all their columns are its elements; where one struct is, its fields. Anything
-    else is one column, or has one along its second axis.
+    list is declared, all their columns are its elements; where one struct is, its fields; where one
+    map is, each of a list of mappings is a row's map. Anything else is one column, or has one along
+    its second axis.
 
     Raises:
         ContractViolation: other columns than outputs, or another number of them.
     """
     only = next(iter(outputs.values())) if len(outputs) == 1 else None
-    named = _named(result)
+    maps = isinstance(result, list) and only is not None and pa.types.is_map(only)
+    named = None if maps else _named(result)
     if named is not None:
         found, parts = dict(named), [values for _, values in named]
         if found.keys() & outputs.keys():
             return _by_name(found, outputs, result, where)
-        if only is not None and pa.types.is_struct(only) and all(f.name in found for f in only):
-            return [found]
-        if only is not None and is_list(only) and len(parts) > 1:
-            return [dict(enumerate(parts))]
+        if only is not None and (whole := _whole(result, named, only)) is not None:
+            return [whole]
+        if isinstance(result, list) and not found:  # mappings of nothing
+            return _by_name(found, outputs, result, where)
     elif only is not None:
         return [result]
     else:
@@ -62,6 +64,20 @@ def _by_name(
         )
     # A mapping without the name is a row without the value, wherever the batches end.
     return [found[name] if name in found else [None] * len(result) for name in outputs]
+
+
+def _whole(result: Any, named: list[tuple[str, Any]], only: pa.DataType) -> Any:
+    """The columns as the one struct's fields or the one list's elements; None where not."""
+    if is_list(only) and len(named) > 1:
+        return dict(enumerate(values for _, values in named))
+    if not pa.types.is_struct(only):
+        return None
+    found = dict(named)
+    there = [field.name in found for field in only]
+    if all(there):
+        return found
+    # As in `_by_name`: a mapping may leave fields out, and all of them.
+    return result if isinstance(result, list) and (any(there) or not found) else None
 
 
 def _named(result: Any) -> list[tuple[str, Any]] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -189,16 +190,19 @@ def _column_field(entry: Mapping[str, Any], name: str) -> Field | None:
     return Field(name=name, type=dtype, required=required) if dtype else None
 
 
-def _column_type(entry: Mapping[str, Any]) -> str | None:
+def _column_type(entry: Mapping[str, Any], depth: int = 0) -> str | None:
     kind = str(entry.get("type"))
+    of = partial(_column_type, depth=depth + 1)
+    if depth > _DIMENSIONS:
+        return None
     if kind == "array":
-        inner = _column_type(entry["items"])
+        inner = of(entry["items"])
         return f"list<{inner}>" if inner else None
     if kind == "map":
-        inner = _column_type(entry["values"])
+        inner = of(entry["values"])
         return map_type("string", inner) if inner else None
     if kind == "object":
-        parts = [(n, _column_type(e), not e.get("required", True)) for n, e in _properties(entry)]
+        parts = [(n, of(e), not e.get("required", True)) for n, e in _properties(entry)]
         known = [(name, dtype, optional) for name, dtype, optional in parts if dtype]
         return struct_type(known) if known and len(known) == len(parts) else None
     return "list<double>" if kind == "sparkml_vector" else COLUMN_TYPES.get(kind)

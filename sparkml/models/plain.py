@@ -44,6 +44,8 @@ def plain_values(given: Mapping[str, Any] | None, *, where: str, dates: bool) ->
         ) from None
 
 
+_NANOSECONDS = (np.dtype("M8[ns]"), np.dtype("m8[ns]"))
+"""Times and spans of which NumPy makes integers."""
 _FIX = "give texts, numbers, booleans, nulls, and lists and mappings of these"
 
 
@@ -54,7 +56,8 @@ def _mapping(given: Any, where: str, dates: bool) -> dict[str, Any]:
 
 def _plain(value: Any, where: str, dates: bool) -> Any:
     if isinstance(value, np.generic | np.ndarray):
-        value = value.astype("datetime64[us]") if value.dtype == "datetime64[ns]" else value
+        if value.dtype in _NANOSECONDS:
+            value = value.astype(f"{value.dtype.kind}8[us]")
         value = value.tolist()
     if value is None or isinstance(value, str | bool | int | float):
         return value

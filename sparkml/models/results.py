@@ -19,8 +19,9 @@ def as_column(values: Any, dtype: pa.DataType) -> pa.Array:
     """One value a row: a one-dimensional array, with one dimension more for each list or struct.
 
     Takes NumPy's arrays, SciPy's sparse ones, pandas' series of any type (their index says
-    nothing), and lists; for a struct and for a list also a mapping of such columns, which are its
-    fields or its elements. Numbers and booleans go over without a Python object in between.
+    nothing), and lists, of mappings for a struct or a map; for a struct and for a list also a
+    mapping of such columns, which are its fields or its elements. Numbers and booleans go over
+    without a Python object in between.
 
     * A floating NaN stays NaN in a floating column. Everywhere else, and in a column of objects or
       of a pandas type with `NA`, what is missing (None, NaN, NaT, NA) is null.
@@ -40,11 +41,13 @@ def _column(values: Any, dtype: pa.DataType, *, alone: bool = False) -> pa.Array
     """`as_column`; `alone`: a value may stand for a list of one."""
     if isinstance(values, dict):
         return _of_columns(values, dtype)
-    array = as_array(values)
+    array = as_array(values, texts=_holds_texts(dtype))
     if is_list(dtype):
         return _lists(array, dtype, alone=alone)
     if pa.types.is_struct(dtype):
         return _structs(array, dtype)
+    if pa.types.is_map(dtype):
+        return _maps(array, dtype)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -55,23 +58,30 @@ def _column(values: Any, dtype: pa.DataType, *, alone: bool = False) -> pa.Array
     return _cast(made, dtype)
 
 
-def as_array(values: Any) -> npt.NDArray[Any]:
+def as_array(values: Any, *, texts: bool = False) -> npt.NDArray[Any]:
     """The values as an array of NumPy's; pandas' own types as objects, so that none is rounded.
 
-    Rows of several lengths become objects.
+    Rows of several lengths become objects; so do numbers that are to become `texts`: beside 2.5 in
+    an array, 1 would be `1.0`.
     """
     if hasattr(values, "toarray"):  # SciPy's sparse matrices
         values = values.toarray()
-    if isinstance(values, list | tuple):
-        return _rows(values)
+    if isinstance(values, list | tuple | str | bytes):
+        return _rows(values, "USbiuf" if texts else "US")
     own = getattr(values, "dtype", None)
     plain = own is None or isinstance(own, np.dtype)
     return np.asarray(values) if plain else np.asarray(values, dtype=object)
 
 
-def _rows(values: Sequence[Any]) -> npt.NDArray[Any]:
+def _rows(values: Sequence[Any], objects: str) -> npt.NDArray[Any]:
+    """As an array; of objects where NumPy's own is of one of the kinds `objects`, or empty.
+
+    NumPy's texts and bytes lose the zeros at their end, and nothing has the type of a number.
+    """
     try:
-        return np.asarray(values)
+        array = np.asarray(values)
+        kept = array.size and array.dtype.kind not in objects
+        return array if kept else np.asarray(values, dtype=object)
     except ValueError:  # they are not of one length
         return _objects(values)
 
@@ -101,8 +111,12 @@ def _cast(made: pa.Array, dtype: pa.DataType) -> pa.Array:
     source = made.type
     if source == dtype:
         return made
-    if not (pa.types.is_null(source) or _family(source) == _family(dtype)):
+    if pa.types.is_null(source):
+        return made.cast(dtype)
+    if _family(source) != _family(dtype):
         raise pa.ArrowInvalid(f"{source} in a column of {dtype}")
+    if pa.types.is_boolean(dtype) and not made.cast(dtype).cast(source).equals(made):
+        raise pa.ArrowInvalid("a number that is neither 0 nor 1 in a column of bool")
     rounds = pa.types.is_integer(source) and pa.types.is_floating(dtype)
     finer = pa.types.is_timestamp(source) and source.unit == "ns"
     return made.cast(dtype, safe=not (rounds or finer))
@@ -118,6 +132,11 @@ def _family(dtype: pa.DataType) -> str:
         if any(test(dtype) for test in tests):
             return name
     return str(dtype)
+
+
+def _holds_texts(dtype: pa.DataType) -> bool:
+    """Whether a type is that of texts, or of lists of them, of whatever depth."""
+    return _holds_texts(dtype.value_type) if is_list(dtype) else pa.types.is_string(dtype)
 
 
 def _texts(array: npt.NDArray[Any]) -> pa.Array:
@@ -149,7 +168,8 @@ def _lists(array: npt.NDArray[Any], dtype: pa.DataType, *, alone: bool) -> pa.Ar
         rows, width, *further = array.shape if array.ndim > 1 else (len(array), 1)
         flat = _column(array.reshape(rows * width, *further), dtype.value_type)
         return pa.ListArray.from_arrays(_offsets(rows, width), flat, type=dtype)
-    lists = [None if _is_missing(value) else as_array(value) for value in array]
+    texts = _holds_texts(dtype)
+    lists = [None if _is_missing(value) else as_array(value, texts=texts) for value in array]
     if alone:
         lists = [None if part is None else np.atleast_1d(part) for part in lists]
     if any(part is not None and part.ndim == 0 for part in lists):
@@ -180,6 +200,20 @@ def _structs(array: npt.NDArray[Any], dtype: pa.StructType) -> pa.StructArray:
     given = [{} if gap else as_mapping(v) for v, gap in zip(array, gaps, strict=True)]
     fields = [_column([one.get(f.name) for one in given], f.type) for f in dtype]
     return pa.StructArray.from_arrays(fields, fields=list(dtype), mask=pa.array(gaps, pa.bool_()))
+
+
+def _maps(array: npt.NDArray[Any], dtype: pa.MapType) -> pa.MapArray:
+    """Each mapping as a map."""
+    if array.ndim != 1:
+        raise pa.ArrowInvalid(f"values of {array.ndim} dimensions in a column of {dtype}")
+    gaps = [_is_missing(value) for value in array]
+    given = [{} if gap else as_mapping(v) for v, gap in zip(array, gaps, strict=True)]
+    keys = _column([key for one in given for key in one], dtype.key_type)
+    if keys.null_count:
+        raise pa.ArrowInvalid(f"nothing as a key in a column of {dtype}")
+    items = _column([item for one in given for item in one.values()], dtype.item_type)
+    ends = pa.array(np.concatenate(([0], np.cumsum([len(one) for one in given]))), pa.int32())
+    return pa.MapArray.from_arrays(ends, keys, items, type=dtype, mask=pa.array(gaps, pa.bool_()))
 
 
 def _is_missing(value: Any) -> bool:

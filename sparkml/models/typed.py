@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from sparkml.errors import ModelNotFound, SignatureUnknown
 from sparkml.models.artifact import cached_folder
 from sparkml.models.first_opening import inspect_first
@@ -12,10 +14,9 @@ from sparkml.models.inspection import Question
 from sparkml.models.null_policy import null_policies
 from sparkml.spec import OPEN
 from sparkml.type_names import type_name
+from sparkml.zones import without_zone
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from sparkml.spec import ModelSpec
 
 
@@ -33,8 +34,8 @@ def typed(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
     if not spec.signature.open:
         return spec
     spec = with_types(spec, schema)
-    inputs = spec.signature.inputs
-    if any(f.required and f.name not in schema.names for f in inputs):
+    inputs, present = spec.signature.inputs, {*schema.names}
+    if any(f.required and f.name not in present for f in inputs):
         return spec
     folder = cached_folder(spec.digest)
     if folder is None:
@@ -62,10 +63,15 @@ def typed(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
 
 
 def with_types(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
-    """`spec` with the types of `schema`, as yet without the null policies that go by them."""
-    present = {f.name: type_name(f.type) for f in schema}
+    """`spec` with the types of `schema`, as yet without the null policies that go by them.
+
+    A column that is not there, or that has no type as all of it is null, is one of texts: None is
+    what pandas has there. Instants are given as a clock in their zone shows them, as by Spark.
+    """
+    known = (f for f in schema if not pa.types.is_null(f.type))
+    types = {f.name: type_name(without_zone(f.type)) for f in known}
     inputs = tuple(
-        replace(f, type=present.get(f.name, "string")) if f.type == OPEN else f
+        replace(f, type=types.get(f.name, "string")) if f.type == OPEN else f
         for f in spec.signature.inputs
     )
     return replace(spec, signature=replace(spec.signature, inputs=inputs))

@@ -54,11 +54,15 @@ def cached_scorer(
     if key in _open:
         _open.move_to_end(key)
         return _open[key], False
-    cap_threads(cores)
     folder = locate(spec.digest)
-    scorer = _scorer(spec, lambda known: open_verified(known, folder))
-    cap_threads(cores)
-    _open[key] = scorer
+
+    def opened(known: ModelSpec) -> Predictor:
+        cap_threads(cores)
+        predictor = open_verified(known, folder)
+        cap_threads(cores)
+        return predictor
+
+    _open[key] = scorer = _scorer(spec, opened)
     while len(_open) > CAPACITY:
         _open.popitem(last=False)
     return scorer, True

@@ -30,15 +30,21 @@ class LateScorer(Scorer):
         super().__init__(with_types(spec, pa.schema([])), None)  # type: ignore[arg-type]
         self.spec = spec
         self._opened = opened
+        self._last: tuple[pa.Schema, Scorer] | None = None
         self._of_types: dict[tuple[str, ...], Scorer] = {}
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The scores of `batch`."""
-        known = with_types(self.spec, batch.schema)
+        if self._last is None or not batch.schema.equals(self._last[0]):
+            self._last = (batch.schema, self._scorer(batch.schema))
+        return self._last[1](batch)
+
+    def _scorer(self, schema: pa.Schema) -> Scorer:
+        known = with_types(self.spec, schema)
         types = tuple(f.type for f in known.signature.inputs)
         if types not in self._of_types:
             predictor = self._opened(known)
             inputs = known.signature.inputs
             nulls = null_policies(known.nulls, inputs, takes_nan=predictor.takes_nan)
             self._of_types[types] = Scorer(replace(known, nulls=nulls), predictor)
-        return self._of_types[types](batch)
+        return self._of_types[types]

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkml.errors import NullInputError
-from sparkml.lists import is_list, list_parents
+from sparkml.lists import is_list, list_parents, pairs_of
+from sparkml.type_names import is_optional, to_arrow_type
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -32,14 +33,18 @@ class Decided:
     reasons: dict[int, str] = field(default_factory=dict)
 
 
-Watched = tuple[tuple[int, str, "NullPolicy"], ...]
-"""Place, name and policy of each input whose nulls the model does not see for itself."""
+Watched = tuple[tuple[int, str, "NullPolicy", pa.DataType], ...]
+"""Place, name, policy and type of each input whose nulls the model does not see for itself."""
 
 
 def watched(spec: ModelSpec) -> Watched:
     """The inputs that `apply_null_policy` must look at; follows from the spec alone."""
-    policies = ((name, spec.null_policy(name)) for name in spec.signature.names)
-    return tuple((i, n, p) for i, (n, p) in enumerate(policies) if p.kind != "model")
+    inputs = [(f, spec.null_policy(f.name)) for f in spec.signature.inputs]
+    return tuple(
+        (place, f.name, policy, to_arrow_type(f.type))
+        for place, (f, policy) in enumerate(inputs)
+        if policy.kind != "model"
+    )
 
 
 def apply_null_policy(batch: pa.RecordBatch, inputs: Watched, *, where: str) -> Decided:
@@ -51,9 +56,9 @@ def apply_null_policy(batch: pa.RecordBatch, inputs: Watched, *, where: str) -> 
     columns = batch.columns
     skip: npt.NDArray[np.bool_] | None = None
     reasons: dict[int, str] = {}
-    for index, name, policy in inputs:
+    for index, name, policy, dtype in inputs:
         column = columns[index]
-        if (missing := missing_values(column)) is None:
+        if (missing := missing_values(column, dtype)) is None:
             continue
         if policy.kind == "fill":
             value = pa.scalar(policy.value, column.type)
@@ -74,10 +79,18 @@ def apply_null_policy(batch: pa.RecordBatch, inputs: Watched, *, where: str) -> 
     )
 
 
-def missing_values(column: pa.Array) -> npt.NDArray[np.bool_] | None:
-    """Which rows are null or NaN, or hold such an element; None where there are none."""
-    if is_list(column.type):
-        return _in_lists(column)
+def missing_values(column: pa.Array, dtype: pa.DataType) -> npt.NDArray[np.bool_] | None:
+    """Which rows are null or NaN, or hold such an element or field; None where there are none.
+
+    `dtype` is the declared type, which says what fields of structs are optional.
+    """
+    if is_list(dtype):
+        return _in_lists(column, dtype.value_type)
+    if pa.types.is_map(dtype):
+        pair = [pa.field("key", dtype.key_type), pa.field("value", dtype.item_type)]
+        return _in_lists(pairs_of(column), pa.struct(pair))
+    if pa.types.is_struct(dtype):
+        return _in_structs(column, dtype)
     floating = pa.types.is_floating(column.type)
     # A NaN anywhere makes the sum NaN: one cheap pass decides for nearly every batch.
     suspect = floating and math.isnan(pc.sum(column).as_py() or 0.0)
@@ -87,8 +100,21 @@ def missing_values(column: pa.Array) -> npt.NDArray[np.bool_] | None:
     return mask if mask.any() else None
 
 
-def _in_lists(column: pa.Array) -> npt.NDArray[np.bool_] | None:
-    inner = missing_values(column.flatten())
+def _in_structs(column: pa.StructArray, dtype: pa.StructType) -> npt.NDArray[np.bool_] | None:
+    mask = column.is_null()
+    for declared, part in zip(dtype, column.flatten(), strict=True):
+        missing = missing_values(part, declared.type)
+        if missing is None:
+            continue
+        found = pa.array(missing)
+        if is_optional(declared):  # it may be absent, but not a part of it
+            found = pc.and_not(found, part.is_null(nan_is_null=True))
+        mask = pc.or_(mask, found)
+    return mask.to_numpy(zero_copy_only=False) if mask.true_count else None
+
+
+def _in_lists(column: pa.Array, element: pa.DataType) -> npt.NDArray[np.bool_] | None:
+    inner = missing_values(column.flatten(), element)
     if inner is None and not column.null_count:
         return None
     mask: npt.NDArray[np.bool_] = column.is_null().to_numpy(zero_copy_only=False)

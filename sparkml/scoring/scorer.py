@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from sparkml.arrow import input_schema
 from sparkml.binding import Selection
 from sparkml.errors import ContractViolation
-from sparkml.lists import is_list, list_parents
+from sparkml.lists import is_list, list_parents, pairs_of
 from sparkml.models.base import Refusing
 from sparkml.models.frames import groups, is_moment
 from sparkml.scoring.isolate import isolate
@@ -168,7 +168,9 @@ def _marked(
 
 
 def _non_finite(values: pa.Array) -> npt.NDArray[np.int64]:
-    """The rows with a NaN or an infinity, however deep in lists and structs."""
+    """The rows with a NaN or an infinity, however deep in lists, structs and maps."""
+    if pa.types.is_map(values.type):
+        values = pairs_of(values)
     if is_list(values.type):
         return list_parents(values)[_non_finite(values.flatten())]
     if pa.types.is_struct(values.type):

@@ -10,6 +10,7 @@ import yaml
 from sparkml.errors import ModelUnreadable
 from sparkml.models.mlmodel import read_mlmodel
 from sparkml.spec import Field
+from sparkml.type_names import to_arrow_type
 
 
 @pytest.fixture
@@ -91,6 +92,21 @@ def test_a_tensor_of_a_thousand_dimensions_is_no_column(described):
     for side in ("inputs", "outputs"):
         model = described(**{side: [tensor(*[1] * 1000)]})
         assert "which no column can have" in model.unsupported
+
+
+@pytest.mark.parametrize("kind", ["array", "map", "object"])
+def test_a_column_a_thousand_levels_deep_is_none(kind, described):
+    """Reading the name of its type would take all of Python's stack; 16 levels are a type."""
+
+    def nested(levels):
+        entry = {"type": "double"}
+        for _ in range(levels):
+            parts = {"array": {"items": entry}, "map": {"values": entry}}
+            entry = {"type": kind, **parts.get(kind, {"properties": {"x": entry}})}
+        return described([{**entry, "name": "x"}])
+
+    assert to_arrow_type(nested(16).inputs[0].type)
+    assert "which no column can have" in nested(100).unsupported
 
 
 def test_a_tensor_keeps_whether_it_has_a_name(described):

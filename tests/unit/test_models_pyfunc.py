@@ -17,6 +17,7 @@ import pytest
 from sparkml.errors import ConfigError, ContractViolation, ModelUnreadable, SignatureUnknown
 from sparkml.models.digest import digest_of
 from sparkml.models.read import open_predictor, read_spec
+from sparkml.scoring.cache import load_scorer
 from sparkml.spec import Field, ModelSpec, NullPolicy, Signature
 
 
@@ -230,6 +231,20 @@ def test_a_tensor_arrives_in_its_shape_and_type(dtype, save):
     assert made.to_pylist() == [f"(2, 2) {dtype} {np.array(3, dtype)}"]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "bad"), [("int64", 1.5), ("int64", float("nan")), ("uint8", 300.0), ("bool", 2.0)]
+)
+def test_a_tensor_of_integers_takes_nothing_else(dtype, bad, save):
+    """A fraction is not cut off, a null is no number, and nothing wraps around."""
+    model = giving(lambda array: array[:, 0].astype(float))
+    spec = read_spec(
+        save(model, signature=signature_of(np.zeros((2, 1), dtype), np.zeros(2))), nulls="model"
+    )
+    scored = load_scorer(spec)(pa.record_batch({"features": [[1.0], [bad], [0.0]]}))
+    assert scored["prediction"].to_pylist() == [1.0, None, 0.0]
+    assert f"a tensor of {dtype} has not" in scored["error"][1]["message"].as_py()
+
+
 @pytest.mark.parametrize("name", [None, "x"])
 def test_one_tensor_has_a_name_or_none(name, save):
     """With one it comes in a mapping, as MLflow itself gives it."""
@@ -408,6 +423,7 @@ def test_a_time_with_a_zone_is_utc(with_params):
         ({"day": 5}, r"5 is not what.*\| params\.day \|"),
         ({"nested": {"b": 1}}, r".* is not what.*\| params\.nested \|"),
         ({"number": Decimal(1)}, r"a Decimal is no plain value.*\| params\.number \|"),
+        ({"count": np.timedelta64(5, "ns")}, r"a timedelta is no plain.*\| params\.count \|"),
         ({"number": {1.0}}, r"a set is no plain value.*\| params\.number \|"),
         ({"counts": [1, b"x"]}, r"a bytes is no plain value.*\| params\.counts\[1\] \|"),
         (

@@ -177,6 +177,22 @@ COLUMNS = [
     ("structs in a series", pd.Series([{"x": 1.5}, None]), 'struct<"x": double>',
      [{"x": 1.5}, None]),
     ("lists of structs", [[{"x": 1}], []], 'list<struct<"x": int64>>', [[{"x": 1}], []]),
+    ("parts of structs", [{"x": 1.5}, {}], 'struct<"x": double, "n": int64>',
+     [{"x": 1.5, "n": None}, {"x": None, "n": None}]),
+    ("maps", [{"a": 1, "b": None}, {}, {"c": 2.5}], "map<string, double>",
+     [[("a", 1.0), ("b", None)], [], [("c", 2.5)]]),
+    ("maps in a series", pd.Series([{"a": [1]}, None]), "map<string, list<int64>>",
+     [[("a", [1])], None]),
+    ("maps of nothing", [{}, {}], "map<string, timestamp[us]>", [[], []]),
+    ("bytes", [b"\1\0\0", b"\0"], "binary", [b"\1\0\0", b"\0"]),
+    ("bytes in lists", [[b"\0", b""], [b"\1\0"]], "list<binary>", [[b"\0", b""], [b"\1\0"]]),
+    ("bytes alone", [b"\1\0"], "list<binary>", [[b"\1\0"]]),
+    ("texts with a zero", ["a\0", "b"], "string", ["a\0", "b"]),
+    ("numbers of two kinds as texts", [1, 2.5, True], "string", ["1", "2.5", "True"]),
+    ("the same in lists", [[1, 2], [2.5, 3]], "list<string>", [["1", "2"], ["2.5", "3"]]),
+    ("lists that are all empty", [[], []], "list<timestamp[us]>", [[], []]),
+    ("and of lists", [[], []], "list<list<double>>", [[], []]),
+    ("zeros and ones", np.array([0.0, 1.0, NAN]), "bool", [False, True, None]),
 ]  # fmt: skip
 
 
@@ -199,11 +215,15 @@ REFUSED = [
     ("a mapping as a text", pd.Series([{"x": 1}]), "string", "a dict in a column of texts"),
     ("a list as a text", pd.Series([[1, 2]]), "string", "a list in a column of texts"),
     ("a number as a struct", [1.0], 'struct<"x": double>', "where a mapping is declared"),
+    ("a number as a map", [1.0], "map<string, double>", "where a mapping is declared"),
+    ("a text as a map's number", [{"a": "1"}], "map<string, double>", "string in a column"),
+    ("a map's key is missing", [{None: 1.0}], "map<string, double>", "nothing as a key"),
     ("a matrix as lists of lists", np.ones((1, 2)), "list<list<double>>", "no lists in a column"),
     ("rows as lists of lists", pd.Series([[1.0]]), "list<list<double>>", "no lists in a column"),
     ("texts as lists of lists", [["a", None]], "list<list<string>>", "no list in a column"),
     ("a tensor as a list", np.ones((1, 2, 3)), "list<double>", "2 dimensions"),
     ("columns of several lengths", {"x": [1.0], "y": [1.0, 2.0]}, "list<double>", "of .1, 2. rows"),
+    ("a chance as yes or no", np.array([0.5]), "bool", "neither 0 nor 1"),
     ("one for all", 1.0, "list<double>", "one value for all rows"),
     ("nothing", None, "double", "0 dimensions"),
 ]  # fmt: skip
@@ -224,6 +244,7 @@ def test_a_name_that_is_lacking_is_not_taken_by_position(told):
     with pytest.raises(ContractViolation, match=r"no column 'high'.*did you mean 'hihg'"):
         returned(told, pd.DataFrame({"low": [1.0], "hihg": [2.0]}), 1, *outputs)
     assert returned(told, [{"low": 1.0}], 1, *outputs) == [[1.0], [None]]
+    assert returned(told, [{}], 1, *outputs) == [[None], [None]]
 
 
 SHAPES = {

@@ -183,6 +183,53 @@ def test_a_category_that_was_not_trained_on_is_what_the_library_makes_of_it(name
     assert "'Oslo' is no category" in made["error"][1]["message"].as_py()
 
 
+@pytest.mark.parametrize("unit", ["ns", "us", "s"])
+def test_an_encoder_of_times_tells_times(unit, read):
+    """Not the integers that NumPy makes of nanoseconds."""
+    days = pd.to_datetime(["2026-01-02", "2026-02-03", "2026-03-04"]).as_unit(unit)
+    frame = pd.DataFrame({"day": days[RNG.integers(0, 3, ROWS)], "size": TABLE["size"]})
+    encoder = preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    first = compose.make_column_transformer((encoder, ["day"]), remainder="passthrough")
+    model = pipeline.make_pipeline(first, linear_model.LogisticRegression()).fit(frame, Y)
+    spec = read(model)
+    assert types_of(spec) == {"day": "timestamp[us]", "size": "double"}
+    same_as_the_library(spec, model, frame.head(20))
+
+
+@pytest.mark.parametrize("given", [pa.float64(), pa.float32(), pa.int64(), pa.decimal128(9, 1)])
+def test_numbers_are_categories_by_their_value(given, read):
+    """Whatever type they come in; a NaN is missing, as a null is."""
+    grades = [1.0, 2.5, 3.0]
+    frame = TABLE[["size"]].assign(grade=pd.Categorical(RNG.choice(grades, ROWS), grades))
+    model = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1)
+    model.fit(frame, frame["grade"].cat.codes + frame["size"])
+    values = [1.0, 3.0, None] if given == pa.int64() else [2.5, 3.0, None]
+    nan = [float("nan")] if pa.types.is_floating(given) else []
+    column = pa.array([*values, *nan], pa.float64()).cast(given)
+    declared = Field(name="grade", type=str(given)), Field(name="size", type="double")
+
+    spec = read(model, signature=Signature(inputs=declared))
+    made = load_scorer(spec)(pa.record_batch({"grade": column, "size": [0.1] * len(column)}))
+
+    own = pd.Categorical(column.cast(pa.float64()).to_pandas(), grades)
+    expected = model.predict(pd.DataFrame({"size": 0.1, "grade": own}))
+    assert made["prediction"].to_pylist() == expected.tolist()
+    assert made["error"].null_count == len(column)
+
+
+def test_unsigned_categories_are_columns_that_a_table_can_have(read):
+    """Spark has no unsigned integers."""
+    grades = np.array([3, 5, 9], "u1")
+    frame = TABLE[["size"]].assign(grade=pd.Categorical(RNG.choice(grades, ROWS), grades))
+    model = xgboost.XGBRegressor(n_estimators=5, enable_categorical=True)
+    model.fit(frame, frame["grade"].cat.codes + frame["size"])
+    spec = read(model)
+    assert types_of(spec) == {"size": "double", "grade": "int64"}
+    same_as_the_library(
+        spec, model, TABLE[["size"]].assign(grade=TABLE["class"]), with_categories={"grade": grades}
+    )
+
+
 def test_whose_categories_they_are_must_be_known(read):
     """LightGBM stores no column of an ordered one: refused, and not scored as another."""
     frame = with_categories(TABLE[["city", "class", "size"]], ("city", "class"))

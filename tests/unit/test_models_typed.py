@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -12,7 +14,9 @@ from sklearn import ensemble, linear_model, pipeline, preprocessing
 from sparkml import Field, Signature, load_scorer, read_spec
 from sparkml.config.signature import parse_signature
 from sparkml.errors import ConfigError, SignatureError, SignatureUnknown
+from sparkml.models.artifact import cached_folder
 from sparkml.models.typed import refuse_open, typed
+from sparkml.scoring import cache, late
 from sparkml.spec import NullPolicy
 
 RNG = np.random.default_rng(0)
@@ -28,7 +32,7 @@ BATCH = pa.RecordBatch.from_pandas(TABLE, preserve_index=False)
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
+def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARKML_CACHE", str(tmp_path / "cache"))
 
 
@@ -119,6 +123,70 @@ def test_a_declared_type_may_be_open(read):
     )
     made = typed(read(model, signature=declared), BATCH.schema)
     assert [f.type for f in made.signature.inputs] == ["double", "int64"]
+
+
+def test_a_table_s_decimals_are_taken_whatever_their_digits(read):
+    """The model is asked with zeros, which fit all of them."""
+    model = linear_model.LogisticRegression().fit(TABLE[["size", "age"]].to_numpy(), Y)
+    declared = parse_signature("size: any, age: any")
+    column = pa.array(range(60)).cast(pa.decimal128(21, 2)).cast(pa.decimal128(4, 2))
+    batch = pa.record_batch({"size": BATCH["size"], "age": column})
+    made = typed(read(model, signature=declared), batch.schema)
+    assert [f.type for f in made.signature.inputs] == ["double", "decimal128(4, 2)"]
+    expected = model.predict(np.column_stack((TABLE["size"], range(60)))).tolist()
+    assert load_scorer(made)(batch)["prediction"].to_pylist() == expected
+
+
+def test_a_column_that_is_all_null_is_one_of_nothing(model, read):
+    """Spark's VOID and Arrow's null say no type: what pandas has there is None, as in texts."""
+    spec = read(model, nulls="model")
+    batch = BATCH.set_column(0, "city", pa.nulls(60))
+    made = typed(spec, batch.schema)
+    assert made.signature.inputs[0].type == "string"
+    for scorer in (load_scorer(made), load_scorer(spec)):
+        scored = scorer(batch)
+        assert len(scored) == 60
+
+
+def minutes(table):
+    """Of the day, by the clock: what a time of UTC and one without a zone differ in."""
+    return (table["at"] - pd.Timestamp("2026-01-01")).dt.total_seconds().to_frame() / 60
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "+05:45"])
+def test_instants_are_the_wall_clock_of_their_zone(zone, read):
+    """As `toPandas` has them, and as where the type is declared."""
+    clock = pd.date_range("2026-01-01", periods=60, freq="h")
+    step = preprocessing.FunctionTransformer(minutes)
+    model = pipeline.make_pipeline(step, linear_model.LinearRegression())
+    model.fit(pd.DataFrame({"at": clock}), np.arange(60.0))
+    column = pa.array(clock.tz_localize(zone), pa.timestamp("us", zone))
+    batch = pa.record_batch({"at": column})
+    spec = read(model)
+
+    made = typed(spec, batch.schema)
+
+    assert made.signature.inputs[0].type == "timestamp[us]"
+    for scorer in (load_scorer(made), load_scorer(spec)):
+        np.testing.assert_allclose(scorer(batch)["prediction"], np.arange(60.0), atol=1e-9)
+
+
+def test_a_schema_is_looked_at_once(model, read, monkeypatch):
+    """And the model opened once for its types, with the pools of threads capped around that."""
+    calls = []
+    for module, name in ((late, "with_types"), (cache, "cap_threads"), (cache, "open_verified")):
+        noted = partial(_noted, calls, name, getattr(module, name))
+        monkeypatch.setattr(module, name, noted)
+    spec = read(model)
+    scorer, _ = cache.cached_scorer(spec, cores=2, locate=cached_folder)
+    calls.clear()
+    assert scorer(BATCH) == scorer(BATCH)
+    assert calls == ["with_types", "cap_threads", "open_verified", "cap_threads"]
+
+
+def _noted(calls, name, of, *given, **named):
+    calls.append(name)
+    return of(*given, **named)
 
 
 def test_nested_types_are_taken_by_names_that_are_read_again(read):

@@ -24,6 +24,7 @@ TYPES = [
     "map<string, double>",
     'list<struct<"x": struct<"y": timestamp[us, tz=UTC]>>>',
     'map<string, struct<"a": decimal128(9, 2)>>',
+    'map<decimal128(9, 2), map<struct<"a": int32, "b": int32>, timestamp[us, tz=UTC]>>',
     'struct<"comma, and <": string, "ü\\"q": binary>',
 ]
 
@@ -50,7 +51,9 @@ def test_a_configuration_may_write_them_shorter(written, name):
     to_arrow_type(name)
 
 
-@pytest.mark.parametrize("bad", ["struct<a>", "map<string>", "struct<a: nothing>", "struct<: int>"])
+@pytest.mark.parametrize(
+    "bad", ["struct<a>", "map<string>", "map<int, int, int>", "struct<a: nothing>", "struct<: int>"]
+)
 def test_a_type_that_is_none_is_refused(bad):
     """In a signature and in a configuration alike."""
     with pytest.raises(SignatureError):
@@ -84,6 +87,8 @@ def test_parts_are_cast_by_name_and_nulls_stay(start):
     ("given", "wanted"),
     [
         (STRUCT, "struct<x: double, z: double>"),  # no such field
+        (STRUCT, "struct<x: double, Y?: int32>"),  # y may be meant
+        (pa.struct([("x", pa.int32()), ("x", pa.float64())]), "struct<x?: double>"),
         (STRUCT, "struct<x: string>"),
         (STRUCT, "map<string, double>"),
         (pa.map_(pa.string(), pa.string()), "map<string, double>"),

@@ -15,9 +15,13 @@ from sparkml.arrow import matrix
 from sparkml.errors import ContractViolation, NullInputError, SignatureError
 from sparkml.scoring.batches import MAX_ROWS, MIN_ROWS, default_rows, rebatch
 from sparkml.scoring.isolate import isolate
+from sparkml.scoring.nulls import missing_values
 from sparkml.scoring.scorer import ERROR_CODES, Scorer
 from sparkml.spec import Field, ModelSpec, NullPolicy, Signature
 from sparkml.testing import check_scorer
+from sparkml.type_names import to_arrow_type
+
+NAN = float("nan")
 
 
 class Doubling:
@@ -194,6 +198,24 @@ def test_each_column_has_its_own_policy():
 
     assert [None, 12.0, None] == scores.column(0).to_pylist()
     assert {} == errors(scores)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "missing"),
+    [
+        ("struct<x: double, y?: string>", [{"x": 1.0}, {"y": "b"}, None, {"x": NAN}], [1, 2, 3]),
+        ("struct<x?: struct<y: double>>", [{}, {"x": {"y": None}}, {"x": {"y": 1.0}}], [1]),
+        ("list<struct<x: double>>", [[], [{"x": 1.0}, {"x": None}], [None], None], [1, 2, 3]),
+        ("map<string, double>", [[], [("a", 1.0)], [("a", None)], None], [2, 3]),
+        ("map<string, list<double>>", [[("a", [1.0])], [("a", []), ("b", [NAN])]], [1]),
+    ],
+)
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_gap_is_seen_however_deep_it_is(dtype, values, missing, start):
+    """As in a list; what a struct may lack is none."""
+    column = pa.array(values, to_arrow_type(dtype)).slice(start)
+    found = missing_values(column, to_arrow_type(dtype))
+    assert (np.flatnonzero(found) + start).tolist() == [row for row in missing if row >= start]
 
 
 def test_the_policy_fail_fails():

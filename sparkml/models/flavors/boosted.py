@@ -12,7 +12,12 @@ from sparkml.arrow import check_numbers, matrix
 from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
-from sparkml.models.flavors.boosted_categories import fits
+from sparkml.models.flavors.boosted_categories import (
+    category_type,
+    comparable,
+    fits,
+    unseen_in,
+)
 from sparkml.models.flavors.sklearn_signature import (
     PREDICTION,
     PROBABILITY,
@@ -96,7 +101,7 @@ class BoostedModel:
         if not self.booster.named and not categories:
             return (Field(name="features", type="list<double>", length=len(names)),)
         return tuple(
-            Field(name=name, type=_category_type(categories[i]) if i in categories else "double")
+            Field(name=name, type=category_type(categories[i]) if i in categories else "double")
             for i, name in enumerate(names)
         )
 
@@ -185,7 +190,7 @@ class BoostedModel:
             given = booster.categories.get(place, pa.array([], pa.float64()))
             if not fits(types[index], given):
                 raise SignatureError(
-                    f"the model takes {_category_type(given)} in '{booster.names[place]}', the "
+                    f"the model takes {category_type(given)} in '{booster.names[place]}', the "
                     f"signature says {inputs[index].type}",
                     where=self.where,
                     fix="declare the type that it was trained on",
@@ -254,9 +259,10 @@ def coded(batch: pa.RecordBatch, categories: Mapping[int, pa.Array], *, strict: 
     columns = batch.columns
     for place, known in categories.items():
         column = columns[place]
-        codes = pc.index_in(column, value_set=known.cast(column.type))
+        column, values = comparable(column, known)
+        codes = pc.index_in(column, value_set=values)
         if strict:
-            unseen = pc.and_not(codes.is_null(), column.is_null(nan_is_null=True))
+            unseen = unseen_in(column, codes)
             if pc.any(unseen).as_py():
                 value = column.filter(unseen)[0].as_py()
                 name = batch.schema.names[place]
@@ -265,7 +271,3 @@ def coded(batch: pa.RecordBatch, categories: Mapping[int, pa.Array], *, strict: 
         columns[place] = codes.cast(pa.float64())
     names = [str(i) for i in range(len(columns))]
     return matrix(pa.RecordBatch.from_arrays(columns, names=names))
-
-
-def _category_type(categories: pa.Array | None) -> str:
-    return "string" if categories is None else str(categories.type)

@@ -18,23 +18,54 @@ def categorical(column: pa.Array, known: pa.Array, *, strict: bool) -> pd.Catego
     """A column as pandas had it in training: of the type `category`, with the categories `known`.
 
     A value that is none of them is a category of its own after them, as it would be in a table of
-    one's own: what it means is for the library to say.
+    one's own: what it means is for the library to say. A null or NaN is missing.
 
     Raises:
         ValueError: there is such a value, if `strict`.
     """
     import pandas as pd
 
-    codes = pc.index_in(column, value_set=known.cast(column.type))
-    unseen = column.filter(pc.and_(codes.is_null(), column.is_valid())).unique()
+    column, values = comparable(column, known)
+    codes = pc.index_in(column, value_set=values)
+    unseen = column.filter(unseen_in(column, codes)).unique()
     if len(unseen):
         if strict:
             msg = f"{unseen[0].as_py()!r} is no category that the model was trained on"
             raise ValueError(msg)
-        known = pa.concat_arrays([known.cast(column.type), unseen])
+        known = pa.concat_arrays([values, unseen])
         codes = pc.index_in(column, value_set=known)
     index = known.to_numpy(zero_copy_only=False)
     return pd.Categorical.from_codes(codes.fill_null(-1).to_numpy(), categories=index)
+
+
+def comparable(column: pa.Array, known: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """A column and categories, both of one type, in which equal numbers are equal."""
+    both = (column.type, known.type)
+    wanted = column.type
+    if all(map(pa.types.is_integer, both)):
+        wanted = pa.int64()
+    elif not all(map(pa.types.is_floating, both)) and all(map(is_number, both)):
+        wanted = pa.float64()
+    return column.cast(wanted, safe=False), known.cast(wanted, safe=False)
+
+
+def unseen_in(column: pa.Array, codes: pa.Array) -> pa.Array:
+    """Which values have no code and are not missing either."""
+    return pc.and_not(codes.is_null(), column.is_null(nan_is_null=True))
+
+
+def is_number(dtype: pa.DataType) -> bool:
+    """Whether a type is one of numbers, but for booleans."""
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    return any(test(dtype) for test in tests)
+
+
+def category_type(categories: pa.Array | None) -> str:
+    """The type of a column that holds such categories."""
+    if categories is None:
+        return "string"
+    # Spark has no unsigned integers.
+    return "int64" if pa.types.is_unsigned_integer(categories.type) else str(categories.type)
 
 
 def fits(dtype: pa.DataType, categories: pa.Array | None) -> bool:
@@ -46,8 +77,7 @@ def fits(dtype: pa.DataType, categories: pa.Array | None) -> bool:
         return bool(pa.types.is_string(dtype))
     if len(categories) and pa.types.is_boolean(dtype) != pa.types.is_boolean(categories.type):
         return False
-    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
-    return any(test(dtype) for test in tests)
+    return is_number(dtype) or bool(pa.types.is_boolean(dtype))
 
 
 def categories_of_xgboost(booster: Any) -> dict[int, pa.Array]:

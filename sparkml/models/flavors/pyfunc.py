@@ -194,6 +194,9 @@ def _tensor(columns: pa.RecordBatch, wanted: Tensor) -> Any:
     """A column as the array of the shape and type that the model was logged with.
 
     Several columns are its second dimension.
+
+    Raises:
+        ValueError: a null, a fraction or a size that the tensor's type has not.
     """
     array = columns.column(0)
     if columns.num_columns > 1:
@@ -207,7 +210,14 @@ def _tensor(columns: pa.RecordBatch, wanted: Tensor) -> Any:
     shape = (columns.num_rows, *wanted.shape[1:])
     known = -1 not in shape[1:] or shape.count(-1) == 1
     values = values.reshape(shape) if known else values
-    return values if wanted.dtype in ("object", "str") else values.astype(wanted.dtype, copy=False)
+    if wanted.dtype in ("object", "str"):
+        return values
+    with np.errstate(invalid="ignore"):  # a NaN among integers: told below
+        made = values.astype(wanted.dtype, copy=False)
+    if made.dtype.kind in "biu" and not (made == values).all():
+        msg = f"a null, a fraction or a size that a tensor of {wanted.dtype} has not"
+        raise ValueError(msg)
+    return made
 
 
 def _own(folder: Path, description: MLmodel | None) -> Mapping[str, Any]:

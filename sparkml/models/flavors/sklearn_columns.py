@@ -8,6 +8,7 @@ function or a class of one's own, tells nothing.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from sparkml.errors import ModelUnreadable
 from sparkml.models.flavors.boosted_categories import (
     categories_of_lightgbm,
     categories_of_xgboost,
+    category_type,
 )
 from sparkml.models.flavors.sklearn_graph import chosen, parts_of
 from sparkml.models.flavors.sklearn_labels import public_name
@@ -149,18 +151,14 @@ def _of_union(part: Any, width: int) -> list[Told]:
 
 
 def _of_columns(part: Any, width: int) -> list[Told]:
-    return _merged(_each_of_columns(part, width), width)
-
-
-def _each_of_columns(part: Any, width: int) -> Iterator[list[Told]]:
+    made = [UNUSED] * width
     for name, inner, _ in part.transformers_:
         places = part._transformer_to_input_indices.get(name, [])  # noqa: SLF001
         if isinstance(inner, str) and inner == "drop":
             continue
-        told = [UNUSED] * width
         for place, one in zip(places, _told(inner, len(places)), strict=True):
-            told[place] = one
-        yield told
+            made[place] = max(made[place], one, key=_weight)
+    return made
 
 
 _OF_SEVERAL: Mapping[str, Callable[[Any, int], list[Told]]] = {
@@ -203,13 +201,18 @@ def _fitted_values(part: Any, name: str) -> list[Any] | None:
 
 
 def _of_values(values: Any) -> Told:
-    kept = [v for v in np.asarray(values).tolist() if v is not None and v == v]  # noqa: PLR0124 -- not NaN
+    array = np.asarray(values)
+    if array.dtype.kind == "M":  # nanoseconds would become integers
+        array = array.astype("datetime64[us]")
+    kept = [v for v in array.tolist() if v is not None and v == v]  # noqa: PLR0124 -- not NaN
     if not kept:
         return PASSED
     if all(isinstance(value, str) for value in kept):
         return Told(type="string", example=kept[0], weight=4)
     if all(isinstance(value, bool) for value in kept):
         return Told(type="bool", example=kept[0], weight=4)
+    if all(isinstance(value, dt.datetime) for value in kept):
+        return Told(type="timestamp[us]", example=kept[0], weight=4)
     if all(isinstance(value, int | float) for value in kept):
         return Told(type="double", example=float(kept[0]))
     return UNKNOWN
@@ -228,10 +231,11 @@ def _with_categories(
             raise
         return told  # a step before it may have made them
     made = list(told)
+    place_of = {name: place for place, name in enumerate(names)}
     for place, known in categories.items():
         name = str(own[place])
         # A `ColumnTransformer` puts its part's name before that of a column that it passes on.
-        for at in (names.index(n) for n in (name, name.rpartition("__")[2]) if n in names):
+        for at in (place_of[n] for n in (name, name.rpartition("__")[2]) if n in place_of):
             if made[at].weight <= NUMBER.weight:
                 made[at] = _of_categories(known, strict=hasattr(part, "get_booster"))
             break
@@ -255,5 +259,9 @@ def _of_categories(known: pa.Array | None, *, strict: bool) -> Told:
     if known is None:
         return ANY
     return Told(
-        type=str(known.type), example=known[0].as_py(), categories=known, strict=strict, weight=4
+        type=category_type(known),
+        example=known[0].as_py(),
+        categories=known,
+        strict=strict,
+        weight=4,
     )

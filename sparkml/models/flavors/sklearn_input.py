@@ -10,7 +10,7 @@ import pyarrow as pa
 from sparkml.arrow import check_numbers, matrix
 from sparkml.errors import SignatureError
 from sparkml.lists import is_list
-from sparkml.models.flavors.boosted_categories import categorical, fits
+from sparkml.models.flavors.boosted_categories import categorical, category_type, fits
 from sparkml.models.flavors.sklearn_graph import missing_text, settle
 from sparkml.models.flavors.sklearn_signature import order_of
 from sparkml.models.frames import frame, objects
@@ -89,7 +89,8 @@ def _categories(model: SklearnModel, given: list[str], inputs: list[Field]) -> d
             continue
         if not fits(to_arrow_type(declared.type), known):
             raise SignatureError(
-                f"the model takes {known.type} in '{name}', the signature says {declared.type}",
+                f"the model takes {category_type(known)} in '{name}', the signature says "
+                f"{declared.type}",
                 where=model.where,
                 fix="declare the type that it was trained on",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from contextlib import suppress
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -53,7 +54,8 @@ def order_of(trained: Sequence[str], inputs: Sequence[str], *, where: str) -> li
         wanted = [spell(name) for name in trained]
         if len(places) == len(inputs) and set(places) == set(wanted):
             return [places[name] for name in wanted]
-    strange = [name for name in inputs if _plain(name) not in map(_plain, trained)]
+    known = {_plain(name) for name in trained}
+    strange = [name for name in inputs if _plain(name) not in known]
     if len(strange) == len(inputs):
         return list(range(len(inputs)))
     raise SignatureError(
@@ -185,4 +187,6 @@ def _zero(dtype: pa.DataType) -> Any:
         return []
     if pa.types.is_string(dtype) or pa.types.is_binary(dtype):
         return "" if pa.types.is_string(dtype) else b""
+    if pa.types.is_decimal(dtype):  # no number of another type becomes one of few digits
+        return Decimal(0)
     return 0 if pa.types.is_temporal(dtype) else pa.scalar(0, pa.int32()).cast(dtype).as_py()
