@@ -22,8 +22,8 @@ from sparkml.spark.encodings import register_encoding
 from sparkml.spark.failures import FROM_SPARK, brief, source_error
 from sparkml.spark.feature_options import check_options
 from sparkml.spark.features import register_named
+from sparkml.spark.names import check_names
 from sparkml.spark.parquet_types import read_parquet
-from sparkml.spark.score import check_names
 from sparkml.spark.session import require_delta
 from sparkml.spark.types import folds_case, selected
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.spark
 
 ROWS = """
 SELECT id, named_struct('age', CAST(id AS INT), 'more', 'm', 'tags', array('a')) AS who,
-    map('a', CAST(id AS FLOAT), 'b', NULL) AS counts, 0.5D AS x
+    map('a', CAST(id AS FLOAT), 'b', 2F) AS counts, 0.5D AS x
 FROM range(3)
 UNION ALL SELECT 3, NULL, map(), 1D
 """
