@@ -17,6 +17,7 @@ from sparkml.errors import SparkMLError
 from sparkml.models.documents import json_of, text_of
 from sparkml.models.mlmodel import inside
 from sparkml.models.pickled import imported_by
+from sparkml.models.unpacked import check_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from sparkml.models import FlavorRow
     from sparkml.models.mlmodel import MLmodel
 
-SCHEMA_BYTES = 64 << 20
+SCHEMA_BYTES = 16 << 20
+SCRIPT_BYTES = 1 << 20
+"""A script takes hundreds of times its size while it is parsed."""
 MAIN = ("__main__", "__mp_main__")
 """The modules of a script or a notebook, which no other process has."""
 
@@ -94,10 +97,12 @@ def _files(place: Path, own: Mapping[str, Any], row: FlavorRow) -> Iterator[Path
 
 
 def _modules_of(path: Path, *, many: bool) -> Mapping[str, str]:
-    if path.is_dir():
+    if not path.is_file():  # a pipe would be waited for
         return {}
     try:
         if path.suffix == ".py":
+            if path.stat().st_size > SCRIPT_BYTES:
+                return {}
             return dict.fromkeys(_imports_in(text_of(path)), "")
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -119,6 +124,7 @@ def _imports_in(text: str) -> Iterator[str]:
 
 def _in_schema(archive: zipfile.ZipFile) -> Iterator[str]:
     """The modules that skops' schema names."""
+    check_bounded(archive.getinfo("schema.json"))
     with archive.open("schema.json") as file:
         text = file.read(SCHEMA_BYTES + 1)
     todo: list[Any] = [json_of(text)] if len(text) <= SCHEMA_BYTES else []
@@ -146,8 +152,11 @@ def _brought(place: Path, own: Mapping[str, Any]) -> frozenset[str]:
 
 def _recorded(place: Path) -> tuple[str, ...]:
     """The names of the distributions in `requirements.txt`."""
+    path = place / "requirements.txt"
+    if not path.is_file():
+        return ()
     try:
-        lines = text_of(place / "requirements.txt").splitlines()
+        lines = text_of(path).splitlines()
     except SparkMLError:
         return ()
     found = (re.match(r"[A-Za-z0-9][\w.-]*", line.strip()) for line in lines)

@@ -12,10 +12,19 @@ import math
 import pickletools
 import re
 import zipfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from sparkml.models.unpacked import unpacked
+from sparkml.models.pickle_stack import (
+    Global,
+    Made,
+    Unfollowed,
+    given_by,
+    is_array,
+    item_size,
+    taken_by,
+    whole_number,
+)
+from sparkml.models.unpacked import check_bounded, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,8 +37,8 @@ MOST_NAMES = 10_000
 LONGEST = 1 << 16
 """Bytes and texts beyond that are passed over unread."""
 LONGEST_NAME = 1_000
-MOST_ITEMS = 32
-"""Of a tuple or a dict whose items are followed."""
+MOST_TEXT = 32 << 20
+"""Characters of all texts and names that are kept while a file is read."""
 MOST_MEMBERS = 4
 """Of an archive: `torch.save` writes one pickle."""
 DEEPEST = 20
@@ -47,28 +56,6 @@ _LENGTHS = {
     pickletools.TAKEN_FROM_ARGUMENT4U: 4, pickletools.TAKEN_FROM_ARGUMENT8U: 8,
 }  # fmt: skip
 _OPCODES = {ord(op.code): op for op in pickletools.opcodes}
-
-
-class Unfollowed(Exception):
-    """What cannot be followed, or has no end."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Global:
-    module: str
-    name: str
-
-
-@dataclass(slots=True)
-class _Made:
-    """What a call of `of` gave, and the state that it was given."""
-
-    of: Any
-    arguments: Any
-    state: Any = None
-
-
-_MARK = object()
 
 
 def imported_by(path: Path, *, many: bool = False) -> Mapping[str, str]:
@@ -92,8 +79,9 @@ def _found(file: BinaryIO, *, many: bool) -> Mapping[str, str]:
     names: dict[str, str] = {}
     if start[:4] == b"PK\x03\x04":
         with zipfile.ZipFile(file) as archive:
-            pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            pickles = [one for one in archive.infolist() if one.filename.endswith("/data.pkl")]
             for member in pickles[:MOST_MEMBERS]:
+                check_bounded(member)
                 with archive.open(member) as packed:
                     names |= _Reader(cast("BinaryIO", packed)).names(many=False)
         return names
@@ -105,13 +93,14 @@ class _Reader:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._left, self._opcodes = file, MOST_BYTES, 0
+        self._text = MOST_TEXT
         self._names: dict[str, str] = {}
 
     def names(self, *, many: bool) -> dict[str, str]:
         """The modules and a name of each; those before the bounds, where these are met."""
         try:
             self._follow(0)
-            while many and (start := self._file.read(1)):
+            while many and (start := self._counted(self._file.read(1))):
                 self._follow(0, start)
         except _EnoughSeen:
             pass
@@ -124,12 +113,12 @@ class _Reader:
         memo: dict[int, Any] = {}
         for op, argument in self._instructions(start):
             if op.name in _MEMOIZING:
-                memo[len(memo) if argument is None else argument] = stack[-1]
+                memo[len(memo) if argument is None else whole_number(argument)] = stack[-1]
             elif op.name in ("GET", "BINGET", "LONG_BINGET"):
                 stack.append(memo[argument])
             else:
                 self._do(op, argument, stack)
-                if op.name == "BUILD" and _is_array(stack[-1]):
+                if op.name == "BUILD" and is_array(stack[-1]):
                     self._pass_array(stack[-1], depth)
 
     def _instructions(self, start: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any]]:
@@ -137,11 +126,11 @@ class _Reader:
             code = start or self._read(1)
             start = b""
             op = _OPCODES[code[0]]
-            if op.name == "STOP":
-                return
             self._opcodes += 1
             if self._opcodes > MOST_OPCODES:
                 raise _EnoughSeen
+            if op.name == "STOP":
+                return
             yield op, self._argument(op)
 
     def _argument(self, op: pickletools.OpcodeInfo) -> Any:
@@ -157,7 +146,7 @@ class _Reader:
         return op.arg.reader(cast("Any", io.BytesIO(size + self._read(length))))
 
     def _do(self, op: pickletools.OpcodeInfo, argument: Any, stack: list[Any]) -> None:
-        taken = _taken(op, stack)
+        taken = taken_by(op, stack)
         if op.name in ("GLOBAL", "INST"):
             module, _, name = argument.partition(" ")
             stack.append(self._named(module, name))
@@ -166,32 +155,45 @@ class _Reader:
         elif op.name in ("REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ"):
             stack.append(self._called(*taken[:2]) if len(taken) > 1 else None)
         else:
-            stack.extend(_given(op, argument, taken))
+            if isinstance(argument, str):
+                argument = self._kept(argument)
+            stack.extend(given_by(op, argument, taken))
 
-    def _named(self, module: Any, name: Any) -> _Global:
-        if not isinstance(module, str) or not isinstance(name, str) or not _NAME.fullmatch(module):
+    def _kept(self, text: str) -> str | None:
+        """A text that may be a name, as far as there is room for it."""
+        if len(text) > LONGEST_NAME:
+            return None
+        self._text -= len(text)
+        if self._text < 0:
+            raise _EnoughSeen
+        return text
+
+    def _named(self, module: Any, name: Any) -> Global:
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise Unfollowed
+        if not self._kept(module) or self._kept(name) is None or not _NAME.fullmatch(module):
             raise Unfollowed
         if len(self._names) < MOST_NAMES:
             self._names.setdefault(module, name)
-        return _Global(module, name)
+        return Global(module, name)
 
-    def _called(self, what: Any, arguments: Any) -> _Made:
+    def _called(self, what: Any, arguments: Any) -> Made:
         given = arguments[0] if isinstance(arguments, tuple) and arguments else None
-        if isinstance(what, _Global) and (what.module, what.name) in IMPORTERS:
+        if isinstance(what, Global) and (what.module, what.name) in IMPORTERS:
             self._named(given, "")
-        return _Made(what, arguments)
+        return Made(what, arguments)
 
-    def _pass_array(self, array: _Made, depth: int) -> None:
+    def _pass_array(self, array: Made, depth: int) -> None:
         """What joblib writes after the description of an array: its bytes, or one more pickle."""
         described = array.state
         kind = described["dtype"]
-        size = _item_size(kind)
+        size = item_size(kind)
         if size is None:
             self._follow(depth + 1)
             return
         if described.get("numpy_array_alignment_bytes") is not None:
             self._pass(self._read(1)[0])
-        self._pass(math.prod(described["shape"]) * size)
+        self._pass(math.prod(map(whole_number, described["shape"])) * size)
 
     def read(self, size: int) -> bytes:
         """As `pickletools` reads an argument of a known length."""
@@ -231,67 +233,3 @@ class _EnoughSeen(Exception):
 
 
 _MEMOIZING = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE")
-
-
-def _taken(op: pickletools.OpcodeInfo, stack: list[Any]) -> list[Any]:
-    """What an instruction takes from the stack: the items before its mark, then those after."""
-    before = op.stack_before
-    if pickletools.markobject not in before:
-        if len(before) > len(stack):
-            raise Unfollowed
-        taken = stack[len(stack) - len(before) :]
-        del stack[len(stack) - len(before) :]
-        return taken
-    after = []
-    while (top := stack.pop()) is not _MARK:
-        after.append(top)
-    ahead = before.index(pickletools.markobject)
-    taken = [stack.pop() for _ in range(ahead)][::-1]
-    return [*taken, *after[::-1]]
-
-
-def _given(op: pickletools.OpcodeInfo, argument: Any, taken: list[Any]) -> list[Any]:
-    """What an instruction that calls nothing puts on the stack."""
-    if op.name == "BUILD":
-        if isinstance(taken[0], _Made):
-            taken[0].state = taken[1]
-        return taken[:1]
-    if op.name == "DUP":
-        return taken * 2
-    if op.name in ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_TUPLE"):
-        return [tuple(taken) if len(taken) <= MOST_ITEMS else None]
-    if op.name in ("EMPTY_DICT", "SETITEM", "SETITEMS"):
-        return [_with_items(taken[0], taken[1:]) if taken else {}]
-    short = isinstance(argument, str) and len(argument) <= LONGEST_NAME
-    small = isinstance(argument, int) and argument.bit_length() < 64
-    value = argument if short or small else None
-    return [_MARK if made is pickletools.markobject else value for made in op.stack_after]
-
-
-def _with_items(made: Any, items: list[Any]) -> Any:
-    """A dict with what it is given under short texts; what else it holds has no names."""
-    if isinstance(made, dict):
-        for key, value in zip(items[::2], items[1::2], strict=False):
-            if isinstance(key, str) and len(made) < MOST_ITEMS:
-                made[key] = value
-    return made
-
-
-def _is_array(made: Any) -> bool:
-    of = made.of if isinstance(made, _Made) else None
-    return (
-        isinstance(of, _Global)
-        and of.name == "NumpyArrayWrapper"
-        and of.module.endswith("joblib.numpy_pickle")
-    )
-
-
-def _item_size(dtype: Any) -> int | None:
-    """The bytes of an item of a pickled NumPy dtype; None where they are objects."""
-    code = dtype.arguments[0]
-    if code[0] == "O":
-        return None
-    state = dtype.state if isinstance(dtype.state, tuple) else ()
-    if code[0] == "V" and len(state) > 7 and state[7] & 1:
-        return None
-    return int(code[1:]) * (4 if code[0] == "U" else 1)

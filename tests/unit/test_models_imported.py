@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import lzma
+import os
 import pickle
 import subprocess
 import sys
@@ -236,3 +238,70 @@ def test_a_name_that_leads_out_of_the_model_is_not_followed(pyfunc, tmp_path_fac
     (tmp_path_factory.getbasetemp() / "out.pkl").write_text("cacme\nOut\n.")
     found = pyfunc("{loader_module: mlflow.pyfunc.model, python_model: ../out.pkl}")
     assert {"mlflow.pyfunc.model"} == set(found.modules)
+
+
+def _array(shape):
+    """The instructions of an array of joblib's, of this shape."""
+    dtype = b"cnumpy\ndtype\n(X\2\0\0\0i8tR"
+    items = b"X\5\0\0\0dtype" + dtype + b"X\5\0\0\0shape(" + shape + b"t"
+    return b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(" + items + b"ub."
+
+
+def _archive(name, compression):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr(name, b"\x8e" + (1 << 40).to_bytes(8, "little") + bytes(32 << 20))
+    return file.getvalue()
+
+
+def _text(length):
+    return b"X" + length.to_bytes(4, "little") + b"a" * length
+
+
+WIDE = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 29}]
+BOMBS = {
+    "a text times a number as a shape": _array(_text(4) + b"J\0\0\0\x10"),
+    "a list times a number as a shape": _array(b"(K\1tJ\0\0\0\x10"),
+    "long texts": zlib.compress(_text(1_000) * 200_000 + b"."),
+    "long names": zlib.compress((b"c" + b"a" * 900 + b"\nb\n") * 200_000 + b"."),
+    "one long name": b"c" + b"a" * 60_000 + b"\nb\n.",
+    "long numbers of places": zlib.compress(b"Np1" + b"0" * 4_000 + b"\n" + b"."),
+    "a wide window": lzma.compress(b"N." + bytes(1 << 20), filters=WIDE),
+    "a pickle packed by bzip2": _archive("m/data.pkl", zipfile.ZIP_BZIP2),
+    "a pickle packed by lzma": _archive("m/data.pkl", zipfile.ZIP_LZMA),
+    "a schema packed by bzip2": _archive("schema.json", zipfile.ZIP_BZIP2),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_what_would_fill_the_memory_is_not_followed(bomb, tmp_path, monkeypatch):
+    monkeypatch.setattr(pickled, "MOST_TEXT", 1 << 20)
+    path = tmp_path / "m.joblib"
+    path.write_bytes(BOMBS[bomb])
+
+    tracemalloc.start()
+    found = imports_of(path, None, ROWS["sklearn"]).modules
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert not [name for name in found if len(name) > 1_000]
+    assert most < 20_000_000
+
+
+def test_empty_pickles_without_end_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(pickled, "MOST_OPCODES", 1_000)
+    path = tmp_path / "models.bin"
+    path.write_bytes(b"cacme\nClip\n." + b"." * 2_000 + b"cother\nName\n.")
+    assert {"acme": "Clip"} == imported_by(path, many=True)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    """Nor is a long script parsed, which would take hundreds of times its size."""
+    for name in ("m.joblib", "requirements.txt"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "own.py").write_text("import acme\n" + "[],\n" * 300_000)
+    (tmp_path / "MLmodel").write_text(
+        "flavors: {python_function: {loader_module: a, code: b, model: m.joblib, script: own.py}}"
+    )
+    found = imports_of(tmp_path, read_mlmodel(tmp_path), ROWS["pyfunc"])
+    assert {"a": ""} == found.modules
