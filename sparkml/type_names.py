@@ -23,7 +23,7 @@ _SIMPLE = {
 _LIST = re.compile(r"^(?:large_)?list<(?:(?:item|element): )?(.+?)(?: not null)?>$", re.DOTALL)
 _STRUCT = re.compile(r"^struct<(.+)>$", re.DOTALL)
 _MAP = re.compile(r"^map<(.+)>$", re.DOTALL)
-_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[<(\[]|[>)\]]|,')
+_MARK = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[<(\[]|[>)\]]|,', re.DOTALL)
 _BARE = re.compile(r"[^\"`:?<>,]+")
 _DECIMAL = re.compile(r"^decimal(?:128)?\((\d+), ?(-?\d+)\)$")
 _TIMESTAMP = re.compile(r"^timestamp\[(s|ms|us|ns)(?:, tz=([^]]+))?\]$")
@@ -45,6 +45,20 @@ def to_arrow_type(name: str) -> pa.DataType:
     Raises:
         SignatureError: no such type.
     """
+    try:
+        return _parsed(name)
+    except SignatureError:
+        raise
+    # Arrow's own: a precision of 99 digits, half a character in a name, nothing as a map's key.
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise SignatureError(
+            f"no type is called '{name[:200]}': {error}",
+            where="signature",
+            fix="write it as one of " + ", ".join(_KNOWN),
+        ) from error
+
+
+def _parsed(name: str) -> pa.DataType:
     if name in _SIMPLE:
         return _SIMPLE[name]
     for pattern, make in _PATTERNS:
