@@ -22,9 +22,11 @@ _LONGEST = 20_000
 """Characters of a text that are looked at: nobody is shown more."""
 
 _QUOTED = r"""\\?"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<plain>[^\s;&,"'{}]+)"""
+_BLANK = r"[^\S\r\n]"
+"""What is blank on a line, as a page or a document has it: not only what ASCII calls so."""
 _NAMED = re.compile(
     rf"""(?<![\w.-])-{{0,2}}(?P<name>[A-Za-z_][\w.-]*)\\?(?P<closed>["'`\]])?\s*"""
-    rf"""(?:=>|:=|=+|%3[AaDd]|:(?(closed)(?=\s*[\\"'\d])))[ \t]*(?:{_QUOTED})"""
+    rf"""(?:=>|:=|=+|%3[AaDd]|:(?(closed)(?=\s*[\\"'\d])))(?(closed)\s*|{_BLANK}*)(?:{_QUOTED})"""
 )
 """`name=value` and `"name": "value"` within a text: parameters, options, JSON, SQL. After a quoted
 name and a colon stands a quoted value: `near 'token': extra input` is prose."""
@@ -33,7 +35,9 @@ _FLAG = re.compile(
     r"""(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<plain>(?!-)[^\s"']+))"""
 )
 _SQL = re.compile(r"""(?i)\b(?P<name>\w*password|identified\s+by)\s+'(?P<single>[^']*)'""")
-_LINE = re.compile(r"^[ \t]*(?P<name>[A-Za-z][\w.-]*)[ \t]+(?P<plain>\S+)[ \t]*$", re.MULTILINE)
+_LINE = re.compile(
+    rf"^{_BLANK}*(?P<name>[A-Za-z][\w.-]*){_BLANK}+(?P<plain>\S+){_BLANK}*$", re.MULTILINE
+)
 """A line of `spark-defaults.conf`."""
 _XML = re.compile(
     r"<(?P<name>[\w.-]+)>(?P<plain>[^<]+)</(?P=name)>"

@@ -135,7 +135,23 @@ def test_log_records_and_warnings_are_masked_and_tame(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "part", ["a", "a_", "://a:", "://", "sk-", "{", "${", "\n ", "A1b", "eyJaaaaaaaa.", "a=", "<a>"]
+    "part",
+    [
+        "a",
+        "a_",
+        "://a:",
+        "://",
+        "sk-",
+        "{",
+        "${",
+        "\n ",
+        "A1b",
+        "eyJaaaaaaaa.",
+        "a=",
+        "<a>",
+        'a":\n',
+        "a=\xa0",
+    ],
 )
 def test_no_text_takes_long(part):
     """A text of a hostile model, table or answer costs no more than its length."""

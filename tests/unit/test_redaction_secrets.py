@@ -69,6 +69,11 @@ NAMED = [
 ]
 
 TEXTS = [
+    ("password=\xa0hunter2", "hunter2"),
+    ("password\u2003=\u2003hunter2", "hunter2"),
+    ("password=\x0bhunter2", "hunter2"),
+    ("x\nspark.my.password\xa0hunter2", "hunter2"),
+    ('{"password":\n  "hunter2"}', "hunter2"),
     ("https://me:hunter2@host/x", "hunter2"),
     ("https://me:hunter/2@db.example.org/wine", "hunter/2"),
     ("https://me:hun@ter2@db.example.org/wine", "ter2"),
