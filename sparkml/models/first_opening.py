@@ -92,12 +92,21 @@ def _outcome(told: Any, where: str) -> Findings | SparkMLError:
 def _findings(told: Mapping[str, Any]) -> Findings:
     if told["flavor"] not in [row.name for row in FLAVORS]:
         raise ValueError("there is no such flavor")
+    signature = _signature(told["signature"])
+    for one in (*signature.inputs, *signature.outputs):
+        kinds = (type(one.name), type(one.type), type(one.required), type(one.length))
+        if kinds not in _OF_FIELD:
+            raise TypeError("a column's name, type or length is none")
     return Findings(
         flavor=told["flavor"],
-        signature=_signature(told["signature"]),
+        signature=signature,
         takes_nan=told["takes_nan"],
         differences=tuple(told["differences"]),
     )
+
+
+_OF_FIELD = {(str, str, bool, int), (str, str, bool, type(None))}
+"""The types of what a `Field` holds."""
 
 
 def answer(argument: Mapping[str, Any]) -> dict[str, Any]:

@@ -303,17 +303,30 @@ def test_the_limit_can_be_raised_as_the_error_says(tmp_path, monkeypatch):
 class Forges:
     """Tells, from where it is opened, that it passed as what does not exist."""
 
+    def __init__(self, flavor, column):
+        self.flavor, self.column = flavor, column
+
     def __reduce__(self):
-        told = {"flavor": "\x1b[31m", "takes_nan": True, "differences": []}
-        told["signature"] = {"inputs": [], "outputs": []}
+        told = {"flavor": self.flavor, "takes_nan": True, "differences": []}
+        told["signature"] = {"inputs": self.column, "outputs": self.column}
         line = json.dumps({"answer": told, "imported": []}) + "\n"
         code = f"import os\nfor at in range(3, 30):\n try: os.write(at, {line.encode()!r})\n"
         return exec, (code + " except OSError: pass\nos._exit(0)",)
 
 
-def test_an_answer_of_the_model_itself_is_looked_at(tmp_path):
+@pytest.mark.parametrize(
+    ("flavor", "column"),
+    [
+        ("\x1b[31m", []),
+        ("sklearn", [{"name": 5, "type": "double"}]),
+        ("sklearn", [{"name": "a", "type": None}]),
+        ("sklearn", [{"name": "a", "type": ["double"]}]),
+        ("sklearn", [{"name": "a", "type": "double", "length": "2"}]),
+    ],
+)
+def test_an_answer_of_the_model_itself_is_looked_at(flavor, column, tmp_path):
     path = tmp_path / "m.joblib"
-    joblib.dump(Forges(), path)
+    joblib.dump(Forges(flavor, column), path)
     with pytest.raises(ModelUnreadable, match="makes no sense"):
         read_spec(str(path))
 
