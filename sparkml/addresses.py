@@ -35,6 +35,9 @@ WEB = frozenset({"http", "https"})
 COMMON = (*sorted(S3), "hdfs", "abfss", "wasbs", "dbfs", "file", "https", "http")
 """What a scheme that nobody knows may be a slip of the hand for, the likeliest first."""
 
+LONGEST = 4_000
+"""Characters of an address that is looked at; no store has a longer one."""
+
 EXAMPLE = "s3://bucket/path"
 
 _ADDRESS = re.compile(r"([A-Za-z0-9][\w+.-]*):([/\\]*)(.*)", re.DOTALL)
@@ -74,6 +77,8 @@ def mistake_in(address: str, *, mlflow: bool = False, file: bool = False) -> Mis
         mlflow: whether MLflow may read it, which knows web addresses and schemes of its own.
         file: whether it is a file's: then a bucket alone is none.
     """
+    if len(address) > LONGEST:
+        return None
     words, instead = "", address
     for _ in range(5):  # one mistake hides another: ` S3:/bucket`
         found = _first(_rules(instead, mlflow=mlflow, file=file))
