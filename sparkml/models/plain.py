@@ -46,12 +46,35 @@ def plain_values(given: Mapping[str, Any] | None, *, where: str, dates: bool) ->
 
 _NANOSECONDS = (np.dtype("M8[ns]"), np.dtype("m8[ns]"))
 """Times and spans of which NumPy makes integers."""
+_MOST_BITS = 10_000
+"""Python writes no number of 4,300 digits, nor does it read one."""
 _FIX = "give texts, numbers, booleans, nulls, and lists and mappings of these"
 
 
 def _mapping(given: Any, where: str, dates: bool) -> dict[str, Any]:
     named = plain_mapping(given, where)
-    return {name: _plain(value, f"{where}.{name}", dates) for name, value in named.items()}
+    return {
+        _encodable(name, where): _plain(value, f"{where}.{name}", dates)
+        for name, value in named.items()
+    }
+
+
+def _writable(value: Any, where: str) -> Any:
+    if isinstance(value, str):
+        return _encodable(value, where)
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        what = f"a number of {value.bit_length():,} bits is no plain value"
+        raise ConfigError(what, where=where, fix=_FIX)
+    return value
+
+
+def _encodable(text: str, where: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        what = "a text with half a character in it is no plain value"
+        raise ConfigError(what, where=where, fix="write whole characters") from error
+    return text
 
 
 def _plain(value: Any, where: str, dates: bool) -> Any:
@@ -60,7 +83,7 @@ def _plain(value: Any, where: str, dates: bool) -> Any:
             value = value.astype(f"{value.dtype.kind}8[us]")
         value = value.tolist()
     if value is None or isinstance(value, str | bool | int | float):
-        return value
+        return _writable(value, where)
     if isinstance(value, list | tuple):
         return [_plain(one, f"{where}[{i}]", dates) for i, one in enumerate(value)]
     if isinstance(value, Mapping):  # MLflow hands it on as it is: it would make no date of text

@@ -424,6 +424,9 @@ def test_a_time_with_a_zone_is_utc(with_params):
         ({"nested": {"b": 1}}, r".* is not what.*\| params\.nested \|"),
         ({"number": Decimal(1)}, r"a Decimal is no plain value.*\| params\.number \|"),
         ({"count": np.timedelta64(5, "ns")}, r"a timedelta is no plain.*\| params\.count \|"),
+        ({"number": 1 << 20_000}, r"20,001 bits is no plain value.*\| params\.number \|"),
+        ({"text": "\ud800"}, r"half a character.*\| params\.text \|"),
+        ({"\ud800": 1}, r"half a character.*\| params \|"),
         ({"number": {1.0}}, r"a set is no plain value.*\| params\.number \|"),
         ({"counts": [1, b"x"]}, r"a bytes is no plain value.*\| params\.counts\[1\] \|"),
         (
