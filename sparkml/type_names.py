@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate, repeat
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -32,6 +33,9 @@ _KNOWN = (
     *("timestamp", "timestamp_ntz", "decimal128(9, 2)", "list<double>", "map<string, double>"),
     'struct<"name": double>',
 )
+DEEPEST = 100
+"""How many levels a type may have."""
+_DEEPER = {"<": 1, ">": -1}
 _OPTIONAL = {"optional": "true"}
 """What marks a field of a struct that rows may lack: the metadata of Arrow's field."""
 
@@ -61,6 +65,8 @@ def to_arrow_type(name: str) -> pa.DataType:
 def _parsed(name: str) -> pa.DataType:
     if name in _SIMPLE:
         return _SIMPLE[name]
+    if name.count("<") > DEEPEST and max(accumulate(map(_DEEPER.get, name, repeat(0)))) > DEEPEST:
+        raise ValueError(f"it has more than {DEEPEST} levels")
     for pattern, make in _PATTERNS:
         if found := pattern.match(name):
             return make(*found.groups())
