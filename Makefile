@@ -25,7 +25,7 @@ demo: setup  ## train, register and score on real data, and show the result
 	@.venv/bin/python -m tools.demo $(DEMO_ARGS)
 
 test: setup  ## run the tests (PYTEST_ARGS="-k name" for some, TEST_WORKERS=0 in one process)
-	@.venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@.venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 emr-test: setup  ## run the tests of emr on real YARN daemons with real S3A (some 20 minutes; fetches 60 MB of jars once)
 	@.venv/bin/python tools/yarn_jars.py

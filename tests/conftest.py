@@ -24,6 +24,14 @@ def pytest_sessionfinish() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow files first, so that the quick ones fill up what they leave of the processes."""
+    items.sort(
+        key=lambda item: (not item.get_closest_marker("spark"), "emr" not in item.path.parts)
+    )
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable():
     """What a hostile text left in a report's log, in characters that travel between processes."""
