@@ -17,6 +17,9 @@ for _name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
     os.environ.pop(_name, None)
 
 
+LONGEST = ("test_docs.py", "test_benchmarks.py", "test_clusters.py", "test_entry_points.py")
+
+
 def pytest_sessionfinish() -> None:
     """Leave nothing behind."""
     import shutil
