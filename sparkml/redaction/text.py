@@ -26,10 +26,12 @@ _BLANK = r"[^\S\r\n]"
 """What is blank on a line, as a page or a document has it: not only what ASCII calls so."""
 _NAMED = re.compile(
     rf"""(?<![\w.-])-{{0,2}}(?P<name>[A-Za-z_][\w.-]*)\\?(?P<closed>["'`\]])?\s*"""
-    rf"""(?:=>|:=|=+|%3[AaDd]|:(?(closed)(?=\s*[\\"'\d])))(?(closed)\s*|{_BLANK}*)(?:{_QUOTED})"""
+    rf"""(?:=>|:=|=+|%3[AaDd]|:(?(closed)(?=\s*[\\"'\d])))"""
+    rf"""(?(closed)\s*|(?:(?<==){_BLANK}*\r?\n{_BLANK}+|{_BLANK}*))(?:{_QUOTED})"""
 )
 """`name=value` and `"name": "value"` within a text: parameters, options, JSON, SQL. After a quoted
-name and a colon stands a quoted value: `near 'token': extra input` is prose."""
+name and a colon stands a quoted value: `near 'token': extra input` is prose. A line that goes on
+after `=` is indented; one that is not is the next name's."""
 _FLAG = re.compile(
     r"""(?<!\S)--?(?P<name>[A-Za-z][\w.-]*)\s+"""
     r"""(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<plain>(?!-)[^\s"']+))"""

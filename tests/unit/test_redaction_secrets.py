@@ -72,6 +72,8 @@ TEXTS = [
     ("password=\xa0hunter2", "hunter2"),
     ("password\u2003=\u2003hunter2", "hunter2"),
     ("password=\x0bhunter2", "hunter2"),
+    ("password =\n hunter2x9", "hunter2x9"),
+    ("password=\r\n\thunter2x9", "hunter2x9"),
     ("x\nspark.my.password\xa0hunter2", "hunter2"),
     ('{"password":\n  "hunter2"}', "hunter2"),
     ("https://me:hunter2@host/x", "hunter2"),
