@@ -13,14 +13,6 @@ if TYPE_CHECKING:
 ROWS = 1_200
 
 
-class Silent:
-    """A reporter that says nothing."""
-
-    def stage(self, text: str) -> None: ...
-    def progress(self, done: int, total: int, failed: int) -> None: ...
-    def close(self) -> None: ...
-
-
 def moved(home: Path, csv: Path, **further: object) -> list[str]:
     """The paths of a bank configuration, moved into a folder."""
     paths = {

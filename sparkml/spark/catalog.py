@@ -12,6 +12,8 @@ from sparkml.spark.source_errors import condition
 from sparkml.spark.types import column
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyspark.sql import SparkSession
     from pyspark.sql.types import StructType
 
@@ -48,13 +50,12 @@ def described(spark: SparkSession, table: str) -> dict[str, str] | None:
     return details
 
 
-def in_its_folder(spark: SparkSession, sink: TableSink) -> DeltaSink | None:
-    """The sink as the folder of the Delta table that the catalog has; None where it is no such.
+def in_its_folder(sink: TableSink, known: Mapping[str, str]) -> DeltaSink | None:
+    """The sink as the folder of a table of which that is `known`; None where it is not Delta's.
 
     Nor where the sink has options: those are for Spark's own writer.
     """
-    known = None if sink.options else described(spark, sink.table)
-    if not known or known.get("Provider", "").lower() != "delta" or "Location" not in known:
+    if sink.options or known.get("Provider", "").lower() != "delta" or "Location" not in known:
         return None
     return DeltaSink(
         format="delta",
@@ -66,9 +67,8 @@ def in_its_folder(spark: SparkSession, sink: TableSink) -> DeltaSink | None:
 
 
 def would_be_delta(spark: SparkSession, sink: TableSink) -> bool:
-    """Whether there is no such table, and one that is made now is a Delta table."""
-    default = spark.conf.get("spark.sql.sources.default", "parquet")
-    return default == "delta" and not sink.options and not spark.catalog.tableExists(sink.table)
+    """Whether a table that is made now is a Delta table."""
+    return spark.conf.get("spark.sql.sources.default", "parquet") == "delta" and not sink.options
 
 
 def create(spark: SparkSession, sink: TableSink, schema: StructType) -> None:

@@ -88,9 +88,11 @@ def open_sink(
         return _Delta(spark, sink, whole, provenance)
     writer = SparkWriter(spark, sink, whole)
     if isinstance(sink, TableSink):
-        if would_be_delta(spark, sink):
-            return _NewTable(spark, sink, whole, provenance)
-        folder = in_its_folder(spark, sink)
+        if writer.known is None:
+            if would_be_delta(spark, sink):
+                return _NewTable(spark, sink, whole, provenance)
+            return _ThroughSpark(writer, provenance)
+        folder = in_its_folder(sink, writer.known)
         if folder and _reached(spark, folder.path):
             with suppress(UnsupportedTable):  # Delta's own writer may well honour what ours cannot
                 return _Delta(spark, folder, whole, provenance, table=sink.table)

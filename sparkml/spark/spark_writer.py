@@ -70,9 +70,10 @@ class SparkWriter:
                     where=self.name,
                     fix=did_you_mean(name, schema.names),
                 )
-        self._provider = None
+        self.known: dict[str, str] | None = None
+        """What the catalog says of a table that it has."""
         if isinstance(sink, TableSink):
-            self._provider = self._check_table(sink, schema)
+            self.known = self._check_table(sink, schema)
         else:
             self._is_new = self._check_folder()
         if isinstance(sink, DeltaSink):
@@ -145,8 +146,8 @@ class SparkWriter:
         if not isinstance(sink, TableSink):
             writer.format(sink.format).save(sink.path)
             return
-        if self._provider:
-            writer = writer.format(self._provider)
+        if self.known and (provider := self.known.get("Provider")):
+            writer = writer.format(provider)
         if sink.schema_ == "merge":
             writer = writer.option("mergeSchema", "true")
         writer.saveAsTable(sink.table)
@@ -165,8 +166,8 @@ class SparkWriter:
             return csv_options(self._sink.options, header=True)
         return dict(self._sink.options)
 
-    def _check_table(self, sink: TableSink, schema: StructType) -> str | None:
-        """The provider of the table, None where it does not exist yet."""
+    def _check_table(self, sink: TableSink, schema: StructType) -> dict[str, str] | None:
+        """What the catalog says of the table, None where it does not exist yet."""
         known = described(self._spark, self.name)
         if known is None:
             return None
@@ -188,7 +189,7 @@ class SparkWriter:
                 where=self.name,
                 fix="write to another table, or declare sink.schema: merge for new columns",
             )
-        return known.get("Provider")
+        return known
 
     def _check_delta(self, sink: DeltaSink, schema: StructType) -> None:
         """Refuse columns that the table has otherwise, by the rules of our own committer."""

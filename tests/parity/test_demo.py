@@ -14,6 +14,7 @@ from sparkml import load_scorer, read_spec
 from sparkml.config import load_config
 from sparkml.spark import run as runs
 from sparkml.testing import THROUGH_BLAS, check_scorer
+from tests.quiet import Silent
 
 ROOT = Path(__file__).parents[2]
 TOLERANCE = {"wine": 0.0, "breast_cancer": 0.0, "digits": THROUGH_BLAS}
@@ -76,14 +77,6 @@ def test_what_the_library_refuses_is_set_aside_and_the_rest_is_right(case, hole)
     assert [4] == [i for i, e in enumerate(scores.column(2).to_pylist()) if e]
     assert scores.column(0)[4].as_py() is None
     assert model.predict(x.iloc[others]).tolist() == scores.column(0).take(others).to_pylist()
-
-
-class Silent:
-    """A reporter that says nothing."""
-
-    def stage(self, text: str) -> None: ...
-    def progress(self, done: int, total: int, failed: int) -> None: ...
-    def close(self) -> None: ...
 
 
 @pytest.mark.spark

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import warnings
 
 import pytest
 from pyspark.sql import functions as F  # noqa: N812
 
 from sparkml import Field, Signature, score_udf
 from sparkml.models.read import read_spec
+from tests.quiet import quiet
 
 pytestmark = pytest.mark.spark
-
-
-@contextlib.contextmanager
-def quiet():
-    """MLflow's remarks are no part of these tests."""
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("always")
-        yield
 
 
 with quiet():

@@ -17,19 +17,12 @@ from sparkml.errors import QuarantineLimit, SinkNotWritable, SinkSchemaError
 from sparkml.spark import features_job
 from sparkml.spark import run as runs
 from sparkml.spark.catalog import described, in_its_folder
+from tests.quiet import Silent
 
 pytestmark = pytest.mark.spark
 
 TABLE = "scores_of_halves"
 NUMBERS = [0.5, 1.0, None, 2.0]
-
-
-class Silent:
-    """A reporter that says nothing."""
-
-    def stage(self, text: str) -> None: ...
-    def progress(self, done: int, total: int, failed: int) -> None: ...
-    def close(self) -> None: ...
 
 
 @pytest.fixture
@@ -217,7 +210,7 @@ def test_a_column_called_like_what_the_catalog_tells_is_a_column(halves, spark, 
 
     assert known["Provider"] == "delta"
     assert known["Location"].endswith(TABLE)
-    assert in_its_folder(spark, TableSink(format="table", table=TABLE)).path == known["Location"]
+    assert in_its_folder(TableSink(format="table", table=TABLE), known).path == known["Location"]
 
 
 @pytest.mark.parametrize("kind", ["VIEW", "TEMPORARY VIEW"])

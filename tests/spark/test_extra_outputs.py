@@ -12,6 +12,7 @@ from sparkml import read_spec, score
 from sparkml.config import load_config
 from sparkml.spark.run import run
 from tests.models import save
+from tests.quiet import Silent
 
 pytestmark = pytest.mark.spark
 
@@ -89,18 +90,10 @@ sink: {{format: {sink}, path: {target}{mapping}}}
 """,
         encoding="utf-8",
     )
-    outcome = run(load_config(config), report=Quiet())
+    outcome = run(load_config(config), report=Silent())
     assert (outcome.rows, outcome.quarantined) == (len(x), 0)
     rows = spark.read.format(sink).load(str(target)).collect()
     assert expected(booster, x) == by_id(rows)
-
-
-class Quiet:
-    """A reporter that says nothing."""
-
-    def stage(self, text): ...
-    def progress(self, *args, **options): ...
-    def close(self): ...
 
 
 def test_a_linear_model_s_contributions_are_columns_to_select(spark, tmp_path):

@@ -21,6 +21,7 @@ from sparkml.errors import ConfigError, JobFailed, SinkError, SinkSchemaError, S
 from sparkml.features.dates import month_as_int
 from sparkml.features.text import normalise_text
 from sparkml.spark import features_job
+from tests.quiet import Silent
 from tools.bank import generate
 
 pytestmark = pytest.mark.spark
@@ -40,14 +41,6 @@ STEP = {"column": "n", "expr": "month_as_int(month)"}
 def bad(expr):
     """A step that adds `x`."""
     return {"column": "x", "expr": expr}
-
-
-class Silent:
-    """A reporter that says nothing."""
-
-    def stage(self, text: str) -> None: ...
-    def progress(self, done: int, total: int, failed: int) -> None: ...
-    def close(self) -> None: ...
 
 
 RUN = partial(features_job.run, report=Silent())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 
 import mlflow
 import pytest
@@ -15,6 +14,7 @@ from sparkml import read_spec, register_sql, score, score_udf
 from sparkml.config import load_config
 from sparkml.errors import SignatureError
 from sparkml.spark import run as runs
+from tests.quiet import Silent, quiet
 
 pytestmark = pytest.mark.spark
 
@@ -31,8 +31,7 @@ EXPECTED = [0.5, 2.5, 4.5, None]
 def path(tmp_path_factory):
     """A model that adds a struct's age, a map's `a` and a number."""
     folder = tmp_path_factory.mktemp("model") / "m"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
 
         class Sums(mlflow.pyfunc.PythonModel):
             def predict(self, context, model_input, params=None):
@@ -50,14 +49,6 @@ def path(tmp_path_factory):
             str(folder), python_model=Sums(), pip_requirements=[], signature=signature
         )
     return str(folder)
-
-
-class Silent:
-    """A reporter that says nothing."""
-
-    def stage(self, text: str) -> None: ...
-    def progress(self, done: int, total: int, failed: int) -> None: ...
-    def close(self) -> None: ...
 
 
 def test_every_way_gives_the_same(path, spark, tmp_path, monkeypatch):

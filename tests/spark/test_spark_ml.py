@@ -32,6 +32,7 @@ from sparkml.spark.failures import explained
 from sparkml.spark.ml.load import load_stages
 from sparkml.spec import Field, Signature
 from tests.models import save, stored, table
+from tests.quiet import Silent
 
 pytestmark = pytest.mark.spark
 
@@ -322,7 +323,7 @@ def test_a_registered_pipeline_goes_into_delta_beside_a_python_model(
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(config))
     loaded = load_config(str(tmp_path / "job.yaml"), env={})
 
-    outcome = runs.run(loaded, report=Quiet())
+    outcome = runs.run(loaded, report=Silent())
 
     stored = spark.read.format("delta").load(str(tmp_path / "out"))
     assert ["a", "b", "c", "linear", "pipe", "error", "provenance"] == stored.columns
@@ -433,11 +434,3 @@ def test_executors_read_the_model_from_the_cluster_s_file_system(spark, pipe, tm
     assert f"{prediction} {probability}" == done.stdout.splitlines()[-1]
     held = [p.name for p in (tmp_path / "remote").rglob("models/*")]
     assert [read_spec(path).digest] == held
-
-
-class Quiet:
-    """A reporter that says nothing."""
-
-    def stage(self, text: str) -> None: ...
-    def progress(self, done: int, total: int, failed: int) -> None: ...
-    def close(self) -> None: ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-import warnings
 
 import mlflow
 import pandas as pd
@@ -16,6 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from sparkml import load_scorer, read_spec, score, score_udf
 from sparkml.errors import SignatureError
+from tests.quiet import quiet
 
 pytestmark = pytest.mark.spark
 
@@ -31,8 +31,7 @@ HOURS += [START.replace(year=1815)]
 def model(tmp_path_factory):
     """A model that gives the day's number and the minute of the day of `at`."""
     folder = tmp_path_factory.mktemp("model")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
 
         class Clock(mlflow.pyfunc.PythonModel):
             def predict(self, context, model_input, params=None):

@@ -21,24 +21,12 @@ from sparkml.spark.training.fit_groups import fitted, training_columns
 from sparkml.spark.training.train_many import train_many
 from sparkml.training.fit_key import Recipe
 from tests.models import save, table
+from tests.quiet import Silent
 
 pytestmark = pytest.mark.spark
 
 TREE = "sklearn.tree:DecisionTreeClassifier"
 DEEP = {"max_depth": 4}
-
-
-class Silent:
-    """A reporter that nobody reads."""
-
-    def stage(self, text):
-        pass
-
-    def progress(self, done, total, failed):
-        pass
-
-    def close(self):
-        pass
 
 
 def sales(stores=6, rows=40):

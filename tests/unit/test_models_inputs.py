@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import joblib
 import lightgbm
 import mlflow
@@ -18,6 +16,7 @@ from sklearn import compose, linear_model, pipeline, preprocessing, tree
 from sparkml import Field, Signature, load_scorer, read_spec
 from sparkml.errors import SignatureError
 from sparkml.spec import NullPolicy
+from tests.quiet import quiet
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*type hint")
 """MLflow remarks on them wherever a Python model is made."""
@@ -51,8 +50,7 @@ def predictions(spec, batch=BATCH):
 
 def saved(path, model, **options):
     """Where a Python model is stored; MLflow's remarks on how are no part of these tests."""
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("always")
+    with quiet():
         mlflow.pyfunc.save_model(path, python_model=model, pip_requirements=[], **options)
     return str(path)
 
@@ -191,8 +189,7 @@ def test_what_infer_signature_makes_of_a_column_with_a_gap(tmp_path):
     """It is not required any more: a linear model behind an imputer, and a bare one."""
     frame = TABLE.mask(RNG.random(TABLE.shape) < 0.2)
     model = pipeline.make_pipeline(tree.DecisionTreeClassifier(max_depth=3)).fit(frame, Y)
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("always")
+    with quiet():
         mlflow.sklearn.save_model(
             model,
             tmp_path / "m",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import sys
-import warnings
 
 import joblib
 import numpy as np
@@ -24,19 +22,13 @@ from sparkml.models.read import open_predictor, read_spec
 from sparkml.scoring.scorer import Scorer
 from sparkml.spec import Field, Signature
 from sparkml.testing import check_scorer
+from tests.quiet import quiet
 
 DATES = [
     *("0001-01-01", "1582-10-04", "1677-09-21", "1677-09-22", "1754-08-30"),
     *("1970-01-01", "2262-04-11", "2262-04-12", "9999-12-31"),
 ]
 DAY, AT, ZONED = "date32[day]", "timestamp[us]", "timestamp[us, tz=UTC]"
-
-
-@contextlib.contextmanager
-def quiet():
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("always")
-        yield
 
 
 with quiet():

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import socket
 import sys
-import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -19,15 +17,7 @@ from sparkml.models.digest import digest_of
 from sparkml.models.read import open_predictor, read_spec
 from sparkml.scoring.cache import load_scorer
 from sparkml.spec import Field, ModelSpec, NullPolicy, Signature
-
-
-@contextlib.contextmanager
-def quiet():
-    """Training is no part of these tests: MLflow's remarks on it, its own type hints included."""
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("always")
-        yield
-
+from tests.quiet import quiet
 
 with quiet():
     import mlflow.pyfunc

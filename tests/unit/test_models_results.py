@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import dataclasses
 import datetime as dt
 import pickle
 import sys
-import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -22,18 +20,12 @@ from scipy import sparse
 from sparkml.errors import ContractViolation
 from sparkml.models.read import open_predictor, read_spec
 from sparkml.spec import Field, Signature
+from tests.quiet import quiet
 
 INPUTS = (Field(name="a", type="double"),)
 NAN, NAT, NA = float("nan"), pd.NaT, pd.NA
 NANOSECONDS = pd.Timestamp("2026-01-02T03:04:05.123456789")
 MICROSECONDS = dt.datetime(2026, 1, 2, 3, 4, 5, 123456)  # noqa: DTZ001 -- MLflow's have no zone
-
-
-@contextlib.contextmanager
-def quiet():
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("always")
-        yield
 
 
 with quiet():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from sparkml.config.signature import parse_signature
 from sparkml.errors import SignatureError
 from sparkml.spec import Signature
 from sparkml.type_names import to_arrow_type, type_name
+from tests.quiet import quiet
 
 TYPES = [
     'struct<"a b": double, "c"?: map<string, list<int64>>>',
@@ -112,8 +112,7 @@ def test_instants_within_are_the_wall_clock_of_their_zone():
     assert cast(given, wanted).to_pylist() == [[{"t": nine}], None]
 
 
-with warnings.catch_warnings(record=True):  # MLflow's remarks on its type hints
-    warnings.simplefilter("always")
+with quiet():
     import mlflow.pyfunc
     import pydantic
     from mlflow.types.schema import Array, ColSpec, Map, Object, Property, Schema
@@ -180,8 +179,7 @@ def save(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", sys.dont_write_bytecode)
 
     def save(model, **options):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             mlflow.pyfunc.save_model(
                 tmp_path / "m", python_model=model, pip_requirements=[], **options
             )

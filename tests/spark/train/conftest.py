@@ -11,7 +11,8 @@ import yaml
 
 from sparkml.config import TrainConfig, load_as
 from sparkml.spark.training.train import run as train
-from tests.training_jobs import ROWS, Silent
+from tests.quiet import Silent
+from tests.training_jobs import ROWS
 from tools.bank import generate
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from sparkml.models.registry import resolve
 from sparkml.spark import run as runs
 from sparkml.spark.sources import apply_steps, read_source
 from sparkml.spark.training.train import run as train
-from tests.training_jobs import ROWS, Silent, moved
+from tests.quiet import Silent
+from tests.training_jobs import ROWS, moved
 from tools.bank import COLUMNS, REAL, bank_table
 
 pytestmark = pytest.mark.spark

@@ -21,7 +21,8 @@ from sparkml.errors import (
 )
 from sparkml.spark.training.train import plan
 from sparkml.spark.training.train import run as train
-from tests.training_jobs import SKLEARN, Silent, sizes
+from tests.quiet import Silent
+from tests.training_jobs import SKLEARN, sizes
 
 pytestmark = pytest.mark.spark
 
