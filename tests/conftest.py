@@ -15,7 +15,8 @@ os.environ["SPARKML_CACHE"] = str(_HOME / "models")
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 for _name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
     os.environ.pop(_name, None)
-
+# Nor may the machine's own number of threads share out the sums that are compared bit for bit.
+os.environ.pop("OMP_NUM_THREADS", None)
 
 LONGEST = ("test_docs.py", "test_benchmarks.py", "test_clusters.py", "test_entry_points.py")
 
@@ -31,7 +32,11 @@ def pytest_sessionfinish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow files first, so that the quick ones fill up what they leave of the processes."""
     items.sort(
-        key=lambda item: (not item.get_closest_marker("spark"), "emr" not in item.path.parts)
+        key=lambda item: (
+            item.path.name not in LONGEST,
+            not item.get_closest_marker("spark"),
+            "emr" not in item.path.parts,
+        )
     )
 
 
