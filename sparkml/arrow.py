@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sparkml.decimals import to_floating
 from sparkml.errors import SignatureError
 from sparkml.lists import dense, is_list, is_vector, stacked
 from sparkml.nested import cast_nested, is_nested, nested_rule
@@ -109,7 +110,11 @@ def cast_rule(source: pa.DataType, target: pa.DataType) -> str | None:
 
 
 def cast(column: pa.Array, target: pa.DataType) -> pa.Array:
-    """`column` as `target`; the caller has asked `cast_rule` first."""
+    """`column` as `target`; the caller has asked `cast_rule` first.
+
+    Raises:
+        SignatureError: a date or time beyond what 64 bits of microseconds hold.
+    """
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if is_vector(column.type):
@@ -120,7 +125,24 @@ def cast(column: pa.Array, target: pa.DataType) -> pa.Array:
         return cast_nested(column, target, cast)
     if zone_of(column.type) and not zone_of(target):
         column = wall_clock(column)
+    if pa.types.is_decimal(column.type) and pa.types.is_floating(target):
+        return to_floating(column, target)
+    if pa.types.is_temporal(target):
+        return _moment(column, target)
     return pc.cast(column, target, safe=False)
+
+
+def _moment(column: pa.Array, target: pa.DataType) -> pa.Array:
+    """Dates and times as `target`; what is finer than its unit is cut off."""
+    finer = pa.types.is_timestamp(column.type) and column.type.unit == "ns"
+    try:
+        return pc.cast(column, target, safe=not finer)
+    except pa.ArrowInvalid as error:
+        raise SignatureError(
+            f"a {column.type} that no {target} can hold: {str(error)[:200]}",
+            where="an input of the model",
+            fix="make it null, or a date of Spark's calendar, in a step",
+        ) from error
 
 
 def check_numbers(inputs: Iterable[Field], *, where: str) -> None:
@@ -157,6 +179,6 @@ def matrix(batch: pa.RecordBatch, width: int | None = None) -> npt.NDArray[np.fl
     out = np.empty((batch.num_rows, batch.num_columns), dtype=np.float64)
     for j, column in enumerate(batch.columns):
         plain = not (pa.types.is_boolean(column.type) or pa.types.is_decimal(column.type))
-        values = column if plain else column.cast(pa.float64())
+        values = column if plain else cast(column, pa.float64())
         out[:, j] = values.to_numpy(zero_copy_only=False)
     return out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +12,10 @@ import pyarrow.compute as pc
 from sparkml.errors import SignatureError
 from sparkml.lists import is_list
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_TABLES_END = (dt.datetime(2037, 1, 1, tzinfo=dt.UTC) - _EPOCH) // dt.timedelta(microseconds=1)
+"""Up to here zones are tables; afterwards they are rules, which Arrow does not read."""
+_REGION = re.compile(r"[A-Za-z]")
 _OFFSET = re.compile(r"(?:UTC|GMT|UT)([+-])(\d{1,2})(?::?(\d\d))?")
 
 
@@ -58,6 +64,31 @@ def without_zone(dtype: pa.DataType) -> pa.DataType:
 def wall_clock(column: pa.Array) -> pa.Array:
     """Instants as the date and time that a clock in their zone shows.
 
-    Two instants of an hour that comes twice, at the end of summer time, show the same.
+    Two instants of an hour that comes twice, at the end of summer time, show the same. Summer time
+    goes on after 2037, as Spark has it; Arrow and pandas 2 end it there.
     """
-    return pc.local_timestamp(column.cast(pa.timestamp("us", zone(column.type.tz))))
+    instants = column.cast(pa.timestamp("us", zone(column.type.tz)))
+    clock = pc.local_timestamp(instants)
+    counts = instants.view(pa.int64())
+    if (pc.max(counts).as_py() or 0) < _TABLES_END or not _REGION.match(instants.type.tz):
+        return clock
+    late = pc.greater_equal(counts, _TABLES_END)
+    return pc.if_else(late, _by_rule(counts, ZoneInfo(instants.type.tz)), clock)
+
+
+def _by_rule(counts: pa.Array, region: ZoneInfo) -> pa.Array:
+    """The wall clock of microseconds since 1970 by the zone's standing rule, value by value."""
+    codes = counts.dictionary_encode()
+    shown = [
+        None if at is None or at < _TABLES_END else at + _offset(at, region)
+        for at in codes.dictionary.to_pylist()
+    ]
+    clocks = pa.array(shown, pa.int64()).view(pa.timestamp("us"))
+    return clocks.take(codes.indices)
+
+
+def _offset(at: int, region: ZoneInfo) -> int:
+    """Microseconds east of UTC; the calendar repeats itself after 400 years."""
+    within = _TABLES_END + (at - _TABLES_END) % (146_097 * 86_400_000_000)
+    utc = _EPOCH + dt.timedelta(microseconds=within)
+    return (utc.astimezone(region).utcoffset() or dt.timedelta()) // dt.timedelta(microseconds=1)

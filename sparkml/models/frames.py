@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _DAYS = 106_751
 _MICROSECONDS = 2**63 // 1_000
 """How far from 1970 nanoseconds reach: from 1677-09-21 to 2262-04-11."""
+_WHOLE = 2**53
+"""How far doubles hold every whole number."""
 
 
 def frame(
@@ -32,7 +34,8 @@ def frame(
     """`batch` as a DataFrame with the columns `names`, as pandas itself would have read it.
 
     * doubles and floats: as they are, a null is NaN;
-    * integers: their own type where the batch has no null in the column, else float64 with NaN;
+    * integers: their own type where the batch has no null in the column, else float64 with NaN
+      (which holds them all: see `groups`);
     * booleans: `bool`, or with nulls objects with `missing` in their place;
     * strings and binaries: objects, a null is `missing` (None or NaN);
     * dates and timestamps: `datetime64[ns]`, which pandas 2 reads them as, and `datetime64[us]`
@@ -54,14 +57,15 @@ def frame(
     return made
 
 
-def groups(batch: pa.RecordBatch, moments: Sequence[int]) -> list[npt.NDArray[np.int64]]:
-    """The rows that can share a DataFrame: alike in which of the columns `moments` are far away.
+def groups(batch: pa.RecordBatch, mixed: Sequence[int]) -> list[npt.NDArray[np.int64]]:
+    """The rows that can share a DataFrame: alike in which of the columns `mixed` are far away.
 
-    A pandas column has one type, and a date in 9999 none of nanoseconds. Rows of one group have in
-    each column either nanoseconds or microseconds, so that the type that a model sees for a value
+    A pandas column has one type, and a date in 9999 none of nanoseconds, an integer beyond 2^53 no
+    double to lie beside NaN. Rows of one group have in each column either nanoseconds or
+    microseconds, and no integer that a null beside it would round: so what a model sees of a value
     depends on that value alone and never on its neighbours. Empty where all rows can go together.
     """
-    far = [mask for i in moments if (mask := _far(batch.column(i))) is not None]
+    far = [mask for i in mixed if (mask := _far(batch.column(i))) is not None]
     if not far:
         return []
     _, group = np.unique(np.stack(far, axis=1), axis=0, return_inverse=True)
@@ -73,9 +77,18 @@ def is_moment(dtype: pa.DataType) -> bool:
     return bool(pa.types.is_date(dtype) or pa.types.is_timestamp(dtype))
 
 
+def is_mixed(dtype: pa.DataType) -> bool:
+    """Whether values of this type have one of two types in a DataFrame; see `groups`."""
+    return is_moment(dtype) or bool(pa.types.is_int64(dtype))
+
+
 def _far(column: pa.Array) -> npt.NDArray[np.bool_] | None:
-    """Which dates or timestamps nanoseconds do not reach; None where they reach all."""
-    if pa.types.is_date(column.type):
+    """Which values the first of the two types does not hold; None where it holds all."""
+    if pa.types.is_int64(column.type):
+        if not column.null_count:
+            return None
+        counts, limit = column, _WHOLE
+    elif pa.types.is_date(column.type):
         counts, limit = column.cast(pa.date32()).view(pa.int32()), _DAYS
     else:
         counts, limit = column.cast(pa.timestamp("us")).view(pa.int64()), _MICROSECONDS

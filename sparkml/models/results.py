@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from sparkml.decimals import to_floating
 from sparkml.lists import is_list
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ def _cast(made: pa.Array, dtype: pa.DataType) -> pa.Array:
         raise pa.ArrowInvalid("a number that is neither 0 nor 1 in a column of bool")
     rounds = pa.types.is_integer(source) and pa.types.is_floating(dtype)
     finer = pa.types.is_timestamp(source) and source.unit == "ns"
+    if pa.types.is_decimal(source) and pa.types.is_floating(dtype):
+        return to_floating(made, dtype)
     return made.cast(dtype, safe=not (rounds or finer))
 
 

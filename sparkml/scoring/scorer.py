@@ -15,7 +15,7 @@ from sparkml.binding import Selection
 from sparkml.errors import ContractViolation
 from sparkml.lists import is_list, list_parents, pairs_of
 from sparkml.models.base import Refusing
-from sparkml.models.frames import groups, is_moment
+from sparkml.models.frames import groups, is_mixed
 from sparkml.scoring.isolate import isolate
 from sparkml.scoring.nulls import apply_null_policy, watched
 from sparkml.type_names import to_arrow_type
@@ -61,7 +61,7 @@ class Scorer:
         self._select = Selection(spec.signature, where=spec.uri)
         self._watched = watched(spec)
         inputs = enumerate(input_schema(spec.signature).types)
-        self._moments = [place for place, dtype in inputs if is_moment(dtype)]
+        self._mixed = [place for place, dtype in inputs if is_mixed(dtype)]
         self._types = [to_arrow_type(f.type) for f in spec.signature.outputs]
         fields = [
             pa.field(f.name, dtype)
@@ -119,7 +119,7 @@ class Scorer:
 
     def _in_groups(self, batch: pa.RecordBatch) -> tuple[list[pa.Array], dict[int, Exception]]:
         """The rows that can share a DataFrame go to the model together; see `frames.groups`."""
-        parts = groups(batch, self._moments)
+        parts = groups(batch, self._mixed)
         if len(parts) < 2:
             return isolate(self._checked, batch, self._types)
         made = [isolate(self._checked, batch.take(pa.array(p)), self._types) for p in parts]

@@ -25,6 +25,8 @@ HOURS = [START + dt.timedelta(minutes=30 * i) for i in range(16)]  # Berlin's cl
 HOURS += [t.replace(month=10, day=t.day - 4) for t in HOURS]  # and back; New York's in other weeks
 HOURS += [t.replace(month=11, day=3, hour=4 + i) for i, t in enumerate(HOURS[:5])]
 HOURS += [START.replace(year=1815)]
+HOURS += [t.replace(year=2040) for t in HOURS[:16:2]]
+HOURS += [START.replace(year=year, month=month) for year in (2038, 9999) for month in (1, 7)]
 
 
 @pytest.fixture(scope="module")
