@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+_CONTAINERS = (list, tuple, set, dict, np.ndarray)
+
 
 def as_column(values: Any, dtype: pa.DataType) -> pa.Array:
     """One value a row: a one-dimensional array, with one dimension more for each list or struct.
@@ -55,8 +57,11 @@ def _column(values: Any, dtype: pa.DataType, *, alone: bool = False) -> pa.Array
         raise pa.ArrowInvalid(f"values of {array.ndim} dimensions in a column of {dtype}")
     if pa.types.is_string(dtype) and array.dtype.kind not in "US":
         return _texts(array)
-    made = pa.array(array, from_pandas=not pa.types.is_floating(dtype) or array.dtype == object)
-    return _cast(made, dtype)
+    objects = array.dtype == object
+    if objects and any(isinstance(value, _CONTAINERS) for value in array):
+        # Arrow would look for their type, in a list that holds itself until the process ends.
+        raise pa.ArrowInvalid(f"a list, mapping or array in a column of {dtype}")
+    return _cast(pa.array(array, from_pandas=not pa.types.is_floating(dtype) or objects), dtype)
 
 
 def as_array(values: Any, *, texts: bool = False) -> npt.NDArray[Any]:
@@ -154,7 +159,7 @@ def _texts(array: npt.NDArray[Any]) -> pa.Array:
 
 
 def _text(value: Any) -> str | None:
-    if isinstance(value, list | tuple | set | dict | np.ndarray):
+    if isinstance(value, _CONTAINERS):
         raise pa.ArrowInvalid(f"a {type(value).__name__} in a column of texts")
     if isinstance(value, bytes):
         return value.decode()

@@ -19,6 +19,7 @@ from scipy import sparse
 
 from sparkml.errors import ContractViolation
 from sparkml.models.read import open_predictor, read_spec
+from sparkml.models.results import as_column
 from sparkml.spec import Field, Signature
 from tests.quiet import quiet
 
@@ -274,3 +275,20 @@ def test_mlflow_itself_gives_what_the_table_says(told):
         native = loaded.predict(rows, params={"result": text})
         expected = pd.DataFrame(native).map(str)[0].tolist()
         assert returned(told, result, 2, prediction("string")) == [expected]
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [pa.float64(), pa.int64(), pa.string(), pa.bool_(), pa.date32(), pa.list_(pa.float64())],
+    ids=str,
+)
+def test_a_list_that_holds_itself_ends_no_process(dtype):
+    """Arrow looks for the type of what is in it until the stack is used up."""
+    endless: list[object] = []
+    endless.append(endless)
+    column = np.empty(2, dtype=object)
+    column[:] = [endless, 1.0]
+
+    for result in (column, [endless, 1.0], endless, pd.Series(column), {"a": column}["a"]):
+        with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError)):
+            as_column(result, dtype)
