@@ -17,6 +17,9 @@ for _name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
     os.environ.pop(_name, None)
 # Nor may the machine's own number of threads share out the sums that are compared bit for bit.
 os.environ.pop("OMP_NUM_THREADS", None)
+# A JVM of ours lives for seconds: its second compiler, which pays after minutes, and a collector of
+# many threads cost half of the processor time of the whole suite.
+os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 LONGEST = ("test_docs.py", "test_benchmarks.py", "test_clusters.py", "test_entry_points.py")
 
