@@ -60,6 +60,19 @@ class ChecksItself(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesMore(Protocol):
+    """What an `OpenModel` may offer besides: columns that it takes beside its features.
+
+    They belong to its inputs, whoever tells the others.
+    """
+
+    @property
+    def more(self) -> tuple[Field, ...]:
+        """Those columns."""
+        ...
+
+
 class OpenModel(Protocol):
     """A model that a flavor opened, before anybody has decided on its signature."""
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sparkml.errors import SignatureError, SignatureUnknown, did_you_mean
+from sparkml.models.base import TakesMore
 from sparkml.models.extra_outputs import check_outputs
 from sparkml.models.mlmodel import MLmodel
 from sparkml.spec import OPEN, Field, Signature
@@ -47,6 +48,9 @@ def decide(
         inputs = _in_order(names, every, where)
     if not inputs:
         raise _unknown("takes", described, model, where)
+    if isinstance(model, TakesMore):
+        told = {f.name for f in inputs}
+        inputs = (*inputs, *(f for f in model.more if f.name not in told))
     outputs = given.outputs if given else ()
     outputs = outputs or _asked(lambda columns: model.outputs(columns, described.outputs), inputs)
     if not outputs:
