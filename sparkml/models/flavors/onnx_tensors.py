@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _NUMPY = {"float": "float32", "double": "float64", "string": "str"}
 """ONNX's names of element types where NumPy has others."""
-_TYPES = {**TENSOR_TYPES, "uint64": "int64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +57,7 @@ class Port:
     @property
     def type(self) -> str:
         """The Arrow type of one element, as a column can have it."""
-        return _TYPES[self.dtype]
+        return TENSOR_TYPES[self.dtype]
 
     def closed(self, row: Sequence[int]) -> Port:
         """The port with its open sizes taken from `row` (-1 leaves one open).
@@ -87,7 +86,7 @@ def port_of(node: Any) -> Port:
         return Port(name=node.name, dtype=_NUMPY.get(element, element), shape=(), is_map=True)
     element = kind.removeprefix("tensor(").removesuffix(")")
     dtype = _NUMPY.get(element, element)
-    return Port(name=node.name, dtype=dtype if dtype in _TYPES else "", shape=shape)
+    return Port(name=node.name, dtype=dtype if dtype in TENSOR_TYPES else "", shape=shape)
 
 
 def input_field(port: Port) -> Field:
