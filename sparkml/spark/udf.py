@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
 from sparkml.arrow import input_schema
-from sparkml.binding import Columns
+from sparkml.binding import Columns, joined
 from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import is_list
 from sparkml.models.read import read_spec
@@ -144,9 +144,10 @@ def raw_udf(spec: ModelSpec, *, tuned: bool) -> Any:
 def _checked(given: dict[str, Any], spec: ModelSpec, *, fold_case: bool) -> dict[str, Any]:
     """What is given for each feature, under the feature's own name."""
     features = Columns(spec.signature.names, fold_case=fold_case)
+    blanks = {f.name for f in spec.signature.inputs if f.blanks}
     named: dict[str, Any] = {}
     for name, value in given.items():
-        found = features.of(name)
+        found = features.of(name) or [f for f in features.of(joined(name)) if f in blanks]
         if len(found) > 1:
             told = " or ".join(map(repr, found))
             raise SignatureError(

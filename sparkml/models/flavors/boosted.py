@@ -55,6 +55,11 @@ class Booster(Protocol):
         ...
 
     @property
+    def blanks(self) -> bool:
+        """Whether the library writes underscores for blanks in names."""
+        ...
+
+    @property
     def categories(self) -> Mapping[int, pa.Array | None]:
         """Feature → its categories, None where any text is one; the other features are numbers."""
         ...
@@ -115,9 +120,13 @@ class BoostedModel:
         names, categories = self.booster.names, self.booster.categories
         if not self.booster.named and not categories:
             return (Field(name="features", type="list<double>", length=len(names)),)
+        types = [
+            category_type(categories[i]) if i in categories else "double" for i in range(len(names))
+        ]
+        blanks = self.booster.blanks
         return tuple(
-            Field(name=name, type=category_type(categories[i]) if i in categories else "double")
-            for i, name in enumerate(names)
+            Field(name=name, type=dtype, blanks=blanks and "_" in name)
+            for name, dtype in zip(names, types, strict=True)
         )
 
     @property

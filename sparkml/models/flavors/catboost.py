@@ -108,6 +108,8 @@ def open_model(
 class CatBoostBooster:
     """A `boosted.Booster`."""
 
+    blanks = False
+
     def __init__(self, model: Any, catboost: Any) -> None:
         self._model, self._catboost = model, catboost
         loss = str(model.get_all_params().get("loss_function", "")).partition(":")[0]

@@ -82,6 +82,8 @@ class LightGBMBooster:
     its text, where it is not a wrapper's.
     """
 
+    blanks = True
+
     def __init__(
         self,
         booster: Any,

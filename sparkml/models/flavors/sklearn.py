@@ -112,6 +112,7 @@ class SklearnModel:
         first = (*self.steps, self.final)[0]  # a pipeline asks its first step, `passthrough` too
         # Read now: `settle` may forget the names.
         self.names, self.width = names_of(first)
+        self.blanks = hasattr(first, "booster_")  # LightGBM writes underscores for them
         self.plain = takes_matrix(estimator)
         self.text = public_name(type(first)) in VECTORIZERS
         self.has_probability = method == "predict" and hasattr(self.final, "predict_proba")
@@ -148,7 +149,12 @@ class SklearnModel:
             every = tuple(Field(name=f"x{i}", type=dtype) for i, dtype in enumerate(types))
             return every if self.plain else ()
         named = zip(self.names, told, strict=True)
-        return tuple(Field(name=n, type=one.type) for n, one in named if one is not UNUSED)
+        blanks = self.blanks
+        return tuple(
+            Field(name=n, type=one.type, blanks=blanks and "_" in n)
+            for n, one in named
+            if one is not UNUSED
+        )
 
     @property
     def hint(self) -> str:

@@ -103,6 +103,8 @@ class Rows(NamedTuple):
 class XGBoostBooster:
     """A `boosted.Booster`; `wrapper` is the class that MLflow says it was stored from."""
 
+    blanks = False
+
     def __init__(self, booster: Any, xgboost: Any, wrapper: str = "") -> None:
         self._booster, self._xgboost, self._wrapper = booster, xgboost, wrapper
         config = _config(booster)
