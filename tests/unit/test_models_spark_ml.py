@@ -247,6 +247,12 @@ def test_a_pipeline_that_only_transforms_gives_the_columns_that_it_makes(tmp_pat
     ]
     with pytest.raises(SignatureError, match=r"no output 'prediction'.*known: 'both', 'ci'"):
         read_spec(made, outputs="prediction")
+    indexers = {"inputCols": ["c", "d"], "outputCols": ["ci", "Error"]}
+    name = f"{FEATURE}StringIndexerModel"
+    path = stage(tmp_path / "e", name, "i", indexers, defaults={"outputCol": "i__output"})
+    with pytest.raises(SignatureError, match="'Error' would stand beside the row's own error"):
+        read_spec(path)
+    assert [f.name for f in read_spec(path, outputs="ci").signature.outputs] == ["ci"]
 
 
 def test_what_a_class_does_not_tell_is_declared(tmp_path):

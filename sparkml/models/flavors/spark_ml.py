@@ -223,6 +223,12 @@ class SparkMLModel:
         if self._last is None and self._has_sql:
             self.columns = {name: name for name in (*self.columns, *names)}
         check_outputs(names, self.columns, where=where)
+        if own := [name for name in names if name.lower() == "error"]:
+            raise SignatureError(
+                f"its column '{own[0]}' would stand beside the row's own error",
+                where=where,
+                fix="name the outputs without it, or save the stage with another outputCol",
+            )
         return SparkMLPredictor(self, signature)
 
     def width(self, given: Field) -> int | None:
