@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Binding:
     """How a column of the table meets one input of the model; `rule` says what the cast does.
 
-    `name` is the input, `column` the table's column: they differ at most in upper and lower case.
+    `name` is the input, `column` the table's column: they differ at most in upper and lower case,
+    and in blanks where the input is of a LightGBM model.
     """
 
     name: str
@@ -52,7 +53,8 @@ def bind(
     """How the columns of `schema` meet the inputs of `signature`; order is irrelevant.
 
     Extra columns are ignored; an absent column that is not required becomes null. With `fold_case`
-    a name is met by one that differs in upper and lower case alone, where none is exactly it.
+    a name is met by one that differs in upper and lower case alone, where none is exactly it; and
+    that of a field with `blanks`, after that, by one that has blanks for its underscores.
 
     Raises:
         SignatureError: columns are missing or have a type that `CASTS` refuses; all at once.
@@ -66,7 +68,8 @@ def bind(
     alike = Counter(name.lower() for name in signature.names)
     for wanted in signature.inputs:
         # Of two inputs that differ in case alone, none takes the other's column.
-        found = (columns if alike[wanted.name.lower()] == 1 else exact).of(wanted.name)
+        meant = columns if alike[wanted.name.lower()] == 1 else exact
+        found = meant.of(wanted.name, blanks=wanted.blanks)
         if len(found) > 1:
             problems.append(_twice(wanted.name, found))
         elif not found:
@@ -105,15 +108,30 @@ class Columns:
     def __init__(self, names: Iterable[str], *, fold_case: bool) -> None:
         self._exact: dict[str, list[str]] = {}
         self._folded: dict[str, list[str]] = {}
+        self._joined: dict[str, list[str]] = {}
         self._fold = fold_case
         for name in names:
             self._exact.setdefault(name, []).append(name)
             self._folded.setdefault(name.lower(), []).append(name)
+            self._joined.setdefault(self._key(joined(name)), []).append(name)
 
-    def of(self, name: str) -> list[str]:
-        """The columns that are meant by `name`: none, one, or several that it cannot tell apart."""
-        exact = self._exact.get(name, [])
-        return exact or (self._folded.get(name.lower(), []) if self._fold else [])
+    def of(self, name: str, *, blanks: bool = False) -> list[str]:
+        """The columns that are meant by `name`: none, one, or several that it cannot tell apart.
+
+        With `blanks`, also those that have blanks where it has underscores.
+        """
+        found = self._exact.get(name, [])
+        if self._fold:
+            found = found or self._folded.get(name.lower(), [])
+        return found or (self._joined.get(self._key(name), []) if blanks else [])
+
+    def _key(self, name: str) -> str:
+        return name.lower() if self._fold else name
+
+
+def joined(name: str) -> str:
+    """A feature's name as LightGBM writes it: without blanks."""
+    return name.replace(" ", "_")
 
 
 def _twice(name: str, found: list[str]) -> str:
@@ -198,12 +216,12 @@ class Selection:
 
     def _decided(self, schema: pa.Schema) -> list[tuple[int, pa.DataType | None]]:
         """For each input the place of its column, and the type to cast it to, if any."""
-        bind(schema, self._signature, where=self._where)
+        column_of = {b.name: b.column for b in bind(schema, self._signature, where=self._where)}
         place_of = {name: place for place, name in enumerate(schema.names)}
         types = schema.types
         places = []
         for name, dtype in zip(self.schema.names, self.schema.types, strict=True):
-            place = place_of.get(name, -1)
+            place = place_of.get(column_of.get(name, name), -1)
             same = place >= 0 and types[place] == dtype
             places.append((place, None if same else dtype))
         return places

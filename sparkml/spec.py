@@ -26,13 +26,15 @@ class Field:
 
     `type` is Arrow's own name of the type: `double`, `int64`, `string`, `list<double>` and so on.
     An input may be `any`, the table's own. `length` is the fixed length of a list column (a feature
-    vector), when it has one.
+    vector), when it has one. `blanks`: underscores in the name may be blanks in the table's, which
+    LightGBM writes so.
     """
 
     name: str
     type: str
     required: bool = True
     length: int | None = None
+    blanks: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FLOAT, DOUBLE, HALF = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16
 INT64, INT32, UINT8 = TensorProto.INT64, TensorProto.INT32, TensorProto.UINT8
+UINT64 = TensorProto.UINT64
 BOOL, STRING = TensorProto.BOOL, TensorProto.STRING
 Ports = dict[str, tuple[int, Sequence[int | str | None] | None]]
 

@@ -66,10 +66,10 @@ class ModelEntry(Section):
     it has them; empty for its usual ones."""
     params: Free = Field(default_factory=dict)
     """What a model is scored with besides the rows: passed to a pyfunc model's `predict`; a keyed
-    model takes `unknown_key` and `cache_mib`."""
+    model takes `unknown_key` and `cache_mib`, boosted trees the rounds that score (models.md)."""
     model_config_: Free = Field(default_factory=dict, alias="model_config")
     """What a model is opened with: passed to a pyfunc model; `providers` and `shapes` of ONNX,
-    `device` of torch and transformers."""
+    `device` of torch and transformers, `base_margin` of XGBoost."""
 
 
 class Registry(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -57,6 +57,28 @@ class ChecksItself(Protocol):
 
     def check(self) -> None:
         """Nothing, or one of our errors that says what is wrong with the model."""
+        ...
+
+
+@runtime_checkable
+class TakesMore(Protocol):
+    """What an `OpenModel` may offer besides: columns that it takes beside its features.
+
+    They belong to its inputs, whoever tells the others.
+    """
+
+    @property
+    def more(self) -> tuple[Field, ...]:
+        """Those columns."""
+        ...
+
+
+@runtime_checkable
+class GivesInner(Protocol):
+    """What an `OpenModel` may offer besides: values inside of it, for who knows their names."""
+
+    def inner(self, names: Sequence[str], inputs: tuple[Field, ...]) -> tuple[Field, ...]:
+        """The outputs for those of `names` that it knows."""
         ...
 
 

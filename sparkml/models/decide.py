@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sparkml.errors import SignatureError, SignatureUnknown, did_you_mean
+from sparkml.models.base import GivesInner, TakesMore
 from sparkml.models.extra_outputs import check_outputs
 from sparkml.models.mlmodel import MLmodel
 from sparkml.spec import OPEN, Field, Signature
@@ -47,12 +49,19 @@ def decide(
         inputs = _in_order(names, every, where)
     if not inputs:
         raise _unknown("takes", described, model, where)
+    if isinstance(model, TakesMore):
+        told = {f.name for f in inputs}
+        inputs = (*inputs, *(f for f in model.more if f.name not in told))
     outputs = given.outputs if given else ()
     outputs = outputs or _asked(lambda columns: model.outputs(columns, described.outputs), inputs)
     if not outputs:
         raise _unknown("gives", described, model, where)
     if wanted:
-        outputs = _picked(wanted, (*_asked(model.extras, inputs), *outputs), where)
+        outputs = (*_asked(model.extras, inputs), *outputs)
+        strange = [name for name in wanted if name not in {f.name for f in outputs}]
+        if strange and isinstance(model, GivesInner):
+            outputs = (*outputs, *_asked(partial(model.inner, strange), inputs))
+        outputs = _picked(wanted, outputs, where)
     return Signature(inputs=inputs, outputs=outputs)
 
 

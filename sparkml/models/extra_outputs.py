@@ -23,7 +23,7 @@ from sparkml.spec import Field, struct_type
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    Extras = Mapping[str, Callable[[Any], Any]]
+    Extras = Mapping[str, Callable[..., Any]]
     """Output → a function from the model's own `X` to an array with a row for each of its rows."""
 
 MARGIN, LEAF, CONTRIBUTIONS = "margin", "leaf", "contributions"

@@ -97,6 +97,8 @@ def _findings(told: Mapping[str, Any]) -> Findings:
         kinds = (type(one.name), type(one.type), type(one.required), type(one.length))
         if kinds not in _OF_FIELD:
             raise TypeError("a column's name, type or length is none")
+        if type(one.blanks) is not bool:
+            raise TypeError("whether a column's name has blanks is yes or no")
     return Findings(
         flavor=told["flavor"],
         signature=signature,

@@ -37,6 +37,7 @@ TENSOR_TYPES = {
     "uint8": "int16",  # Spark has no unsigned integers: the next wider type holds them all
     "uint16": "int32",
     "uint32": "int64",
+    "uint64": "int64",  # what is larger is an error of its row; decimal128(20, 0) holds it
     "float16": "float",
     "float32": "float",
     "float64": "double",

@@ -64,9 +64,10 @@ def read_spec(
             the model can give (`margin`, `leaf`, `contributions`). Empty: its usual ones.
         nulls: One policy, or one per input column (`"*"`: the others); `{"fill": value}` is one.
         params: What the model is scored with besides the data: an MLflow pyfunc model's own, or
-            `unknown_key` and `cache_mib` of a keyed one. NumPy's values and dates become plain.
+            `unknown_key` and `cache_mib` of a keyed one, or the rounds of boosted trees that
+            score, in their library's words. NumPy's values and dates become plain.
         model_config: What it is opened with: an MLflow pyfunc model's own, or `providers`,
-            `shapes`, `device` and so on of the flavors that have such keys.
+            `shapes`, `device`, `base_margin` and so on of the flavors that have such keys.
         trust: `always`, `promised` or `never`: whether formats that run code may be opened.
             Promised is what `digest` or the registry's tag says.
         environment: `ignore`, `warn` or `error`: when libraries differ from the recorded ones.

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
-from sparkml.binding import Binding, Columns, bind
+from sparkml.binding import Binding, Columns, bind, joined
 from sparkml.errors import ConfigError
 from sparkml.models.read import read_spec
 from sparkml.models.typed import typed
@@ -268,18 +268,18 @@ def score_type(spec: ModelSpec) -> StructType:
 
 
 def _inputs(schema: StructType, spec: ModelSpec, zone: str, where: str) -> pa.Schema:
-    wanted = {name.lower() for name in spec.signature.names}
-    present = [f for f in schema.fields if f.name.lower() in wanted]
+    wanted = {joined(name.lower()) for name in spec.signature.names}
+    present = [f for f in schema.fields if joined(f.name.lower()) in wanted]
     inputs = arrow_schema(StructType(present), where=where, zone=zone)
     # The other columns matter only as the nearest match of what is missing.
-    others = [pa.field(f.name, pa.null()) for f in schema.fields if f.name.lower() not in wanted]
-    return pa.schema([*inputs, *others])
+    others = [f.name for f in schema.fields if joined(f.name.lower()) not in wanted]
+    return pa.schema([*inputs, *(pa.field(name, pa.null()) for name in others)])
 
 
 def _as_named(schema: pa.Schema, spec: ModelSpec, *, fold_case: bool) -> pa.Schema:
     """The columns that a model's inputs surely mean, under the inputs' own names."""
     columns = Columns(schema.names, fold_case=fold_case)
-    met = {name: columns.of(name) for name in spec.signature.names}
+    met = {f.name: columns.of(f.name, blanks=f.blanks) for f in spec.signature.inputs}
     return pa.schema(
         [schema.field(found[0]).with_name(n) for n, found in met.items() if len(found) == 1]
     )

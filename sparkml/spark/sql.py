@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
+from sparkml.errors import SignatureError
+from sparkml.lists import is_list
 from sparkml.models.read import read_spec
 from sparkml.models.typed import refuse_open
+from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.ml.score import refuse_in_udf
+from sparkml.spark.names import alike
 from sparkml.spark.ship import ship
-from sparkml.spark.types import quoted
+from sparkml.spark.types import folds_case, quoted
 from sparkml.spark.udf import raw_udf
 from sparkml.spec import ModelSpec
 from sparkml.sql_types import sql_type
@@ -36,9 +42,13 @@ def register_sql(
     to NULL. The result is a struct of the model's outputs and `error`.
 
     A Python UDF alone takes its arguments by position, whatever they are called, so the function
-    wraps one that takes a single struct. Lives as long as the session.
+    wraps one that takes a single struct. A SQL parameter cannot be a Spark ML vector, though: of a
+    model that takes one vector `name` is the UDF itself (from Spark 4.1 on), for vectors and arrays
+    of numbers alike; they are cast as `score` casts them, and a wrong call fails in its first task.
+    Lives as long as the session.
 
     Raises:
+        SignatureError: two features have names that SQL does not tell apart.
         SignatureUnknown: the type of a feature is open: a parameter must have one.
         UnsupportedFlavor: a Spark ML model, which is scored by its own `transform`: see `score`.
     """
@@ -46,6 +56,10 @@ def register_sql(
     refuse_in_udf(spec)
     refuse_open(spec)
     ship(spark, spec)
+    _refuse_alike(spec, fold_case=folds_case(spark))
+    if has_arrow_udf() and takes_vector(spec):
+        spark.udf.register(name, raw_udf(spec, tuned=tuned, of_vector=True))
+        return
     raw = f"_sparkml_{hashlib.sha256(spec.to_json().encode()).hexdigest()[:24]}"
     spark.udf.register(raw, raw_udf(spec, tuned=tuned))
     parameters, pairs = [], []
@@ -60,6 +74,24 @@ def register_sql(
         f"CREATE OR REPLACE TEMPORARY FUNCTION {quoted(name)}({', '.join(parameters)}) "
         f"RETURN {raw}(named_struct({', '.join(pairs)}))"
     ).collect()
+
+
+def takes_vector(spec: ModelSpec) -> bool:
+    """Whether a model takes one column, of vectors."""
+    first, *others = (to_arrow_type(f.type) for f in spec.signature.inputs)
+    return not others and is_list(first) and pa.types.is_floating(first.value_type)
+
+
+def _refuse_alike(spec: ModelSpec, *, fold_case: bool) -> None:
+    twice = alike(spec.signature.names, spec.signature.names) if fold_case else []
+    if twice:
+        raise SignatureError(
+            f"the features {' and '.join(map(repr, twice))} would be one parameter: SQL does not "
+            "tell upper case from lower",
+            where=spec.uri,
+            fix="name the parameters, one for each feature in the model's order: "
+            "read_spec(…, inputs=['x0', 'x1', …])",
+        )
 
 
 def _whole(name: str, dtype: str) -> str:

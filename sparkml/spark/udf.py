@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
 from sparkml.arrow import input_schema
-from sparkml.binding import Columns
+from sparkml.binding import Columns, joined
 from sparkml.errors import SignatureError, did_you_mean
 from sparkml.lists import is_list
 from sparkml.models.read import read_spec
@@ -18,6 +18,7 @@ from sparkml.models.typed import refuse_open
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.ml.score import refuse_in_udf
+from sparkml.spark.names import alike
 from sparkml.spark.score import score_type
 from sparkml.spark.ship import ship
 from sparkml.spark.types import column, folds_case, quoted, spark_type
@@ -27,13 +28,15 @@ from sparkml.sql_types import sql_type
 from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 
 class ScoreColumn(Protocol):
-    """What `score_udf` gives: call it with column names, or with `feature=column` pairs."""
+    """What `score_udf` gives: call it with column names, `feature=column` pairs, or a struct."""
 
-    def __call__(self, *names: str, **columns: Column | str) -> Column:
+    def __call__(self, *names: str | Column, **columns: Column | str) -> Column:
         """The column of scores."""
         ...
 
@@ -48,13 +51,17 @@ def score_udf(
     not positions; features that are not required may be left out); and
     `wine(a="alcohol", b=F.col("x") * 2)` maps a feature to another column or an expression. Only a
     model that was trained without names, and takes one vector, is given `wine("a", "b")` in its own
-    order. The result is a struct of the model's outputs and `error`.
+    order. One column that is no feature, `wine(F.struct("alcohol", "hue"))` or `wine("features")`,
+    is a struct that has the features as its fields, in any order and among others; Spark itself
+    looks for them when it analyses the query. A list of numbers may be a Spark ML vector, from
+    Spark 4.1 on. The result is a struct of the model's outputs and `error`.
 
     Runs in Python workers. Types are checked there by `sparkml.arrow.CASTS`, since a column has
     none before it meets a table: where you hold the table, `score` checks before any task starts.
 
     Raises:
-        SignatureError: a feature is left out, or a name is not a feature.
+        SignatureError: a feature is left out, or a name is not a feature; two columns or fields
+            have names that Spark does not tell apart.
         SignatureUnknown: the type of a feature is open, which Spark 4.0 has no way to tell.
         UnsupportedFlavor: a Spark ML model, which is scored by its own `transform`: see `score`.
     """
@@ -66,16 +73,52 @@ def score_udf(
     ship(session, spec)
     raw = raw_udf(spec, tuned=tuned)
 
-    def columns(*names: str, **columns: Column | str) -> Column:
-        given: dict[str, Any] = {**{name: name for name in names}, **columns}
+    def columns(*names: str | Column, **columns: Column | str) -> Column:
+        fold_case = folds_case(session)
+        given: dict[str, Any] = _given(names, spec, fold_case=fold_case) | columns
         if not columns:
             given = _as_vector(given, spec) or given
         if not given:
             given = {name: name for name in spec.signature.names}
-        scores: Column = raw(struct_of(spec, _checked(given, spec, fold_case=folds_case(session))))
+        named = _checked(given, spec, fold_case=fold_case)
+        if fold_case:
+            _refuse_alike([n for n in named.values() if isinstance(n, str)], spec)
+        scores: Column = raw(struct_of(spec, named))
         return scores
 
     return columns
+
+
+def _given(names: Sequence[str | Column], spec: ModelSpec, *, fold_case: bool) -> dict[str, Any]:
+    """The columns by the names that they are given under, those of a struct by its fields'."""
+    texts = [name for name in names if isinstance(name, str)]
+    features = Columns(spec.signature.names, fold_case=fold_case)
+    alone = len(names) == 1 and not any(map(features.of, texts))
+    if not alone and len(texts) < len(names):
+        raise SignatureError(
+            "a column that is no name, among others, does not tell which feature it is",
+            where=spec.uri,
+            fix="say feature=column for each, or give one struct that has them all",
+        )
+    if not alone or _as_vector(dict.fromkeys(texts), spec):
+        return {name: name for name in texts}
+    struct = column(names[0]) if isinstance(names[0], str) else names[0]
+    if fold_case:
+        _refuse_alike(spec.signature.names, spec)
+    return {name: struct.getField(name) for name in spec.signature.names}
+
+
+def _refuse_alike(names: Sequence[str], spec: ModelSpec) -> None:
+    """Refuse names of columns that Spark takes for one, though they are two."""
+    twice = alike(names, list(dict.fromkeys(names)))
+    if twice:
+        told = " and ".join(map(repr, twice))
+        raise SignatureError(
+            f"Spark does not tell the columns {told} apart",
+            where=spec.uri,
+            fix="rename one of them and say feature=column for both, or set "
+            "spark.sql.caseSensitive to true",
+        )
 
 
 def _as_vector(given: dict[str, Any], spec: ModelSpec) -> dict[str, Any]:
@@ -114,8 +157,11 @@ def _cast_text(name: str, dtype: str) -> str:
     return f"CAST({quoted(name)} AS {sql_type(to_arrow_type(dtype))})"
 
 
-def raw_udf(spec: ModelSpec, *, tuned: bool) -> Any:
-    """The UDF itself: a struct of features to a struct of the outputs and `error`."""
+def raw_udf(spec: ModelSpec, *, tuned: bool, of_vector: bool = False) -> Any:
+    """The UDF itself: a struct of features to a struct of the outputs and `error`.
+
+    `of_vector`: it takes the model's one input itself, and not in a struct; needs `arrow_udf`.
+    """
     returns = StructType(
         [*score_type(spec).fields, StructField("error", spark_type(ERROR_TYPE), True)]
     )
@@ -125,7 +171,15 @@ def raw_udf(spec: ModelSpec, *, tuned: bool) -> Any:
             batch = pa.RecordBatch.from_struct_array(features)
             return open_scorer(spec, tuned=tuned)(batch).to_struct_array()
 
-        return F.arrow_udf(score_structs, returns)  # type: ignore[attr-defined]
+        def score_vectors(*given: pa.Array, **named: pa.Array) -> pa.Array:
+            (feature,) = spec.signature.names
+            own = (feature if n.lower() == feature.lower() else n for n in named)
+            names = [*[feature] * len(given), *own]
+            batch = pa.RecordBatch.from_arrays([*given, *named.values()], names=names)
+            return open_scorer(spec, tuned=tuned)(batch).to_struct_array()
+
+        score = score_vectors if of_vector else score_structs
+        return F.arrow_udf(score, returns)  # type: ignore[attr-defined]
 
     def score_frame(features: pd.DataFrame) -> pd.DataFrame:
         types = {f.name: f.type for f in input_schema(spec.signature)}
@@ -144,9 +198,10 @@ def raw_udf(spec: ModelSpec, *, tuned: bool) -> Any:
 def _checked(given: dict[str, Any], spec: ModelSpec, *, fold_case: bool) -> dict[str, Any]:
     """What is given for each feature, under the feature's own name."""
     features = Columns(spec.signature.names, fold_case=fold_case)
+    blanks = {f.name for f in spec.signature.inputs if f.blanks}
     named: dict[str, Any] = {}
     for name, value in given.items():
-        found = features.of(name)
+        found = features.of(name) or [f for f in features.of(joined(name)) if f in blanks]
         if len(found) > 1:
             told = " or ".join(map(repr, found))
             raise SignatureError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 
 import pytest
 from pyspark.sql import functions as F  # noqa: N812
@@ -96,3 +98,73 @@ def test_a_result_is_the_same_column(kind, sql, arrow, spark, folder):
         )
         expected = [r.s for r in rows.select(native(F.struct(*names)).alias("s")).collect()]
     assert made == expected
+
+
+def saved(predict, path):
+    """A pyfunc model whose `predict` is a function of the frame."""
+    with quiet():
+
+        class Model(mlflow.pyfunc.PythonModel):
+            """Calls it."""
+
+            def predict(self, context, model_input, params=None):
+                return predict(model_input)
+
+        mlflow.pyfunc.save_model(path, python_model=Model(), pip_requirements=["mlflow-skinny"])
+    return str(path)
+
+
+def as_doubles(path, output="double"):
+    given = Signature(
+        inputs=(Field(name="a", type="double"),),
+        outputs=(Field(name="prediction", type=output),),
+    )
+    return read_spec(path, signature=given)
+
+
+def test_a_model_s_batch_is_spark_s_own(spark, tmp_path):
+    """What `predict_batch_udf` calls `batch_size` is a setting of the session."""
+    spec = as_doubles(saved(lambda frame: [float(len(frame))] * len(frame), tmp_path / "m"))
+    rows = spark.range(0, 25, 1, 1).selectExpr("CAST(id AS DOUBLE) AS a")
+    name = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(name)
+    try:
+        spark.conf.set(name, 10)
+        made = rows.select(score_udf(spec, spark=spark)("a").prediction.alias("p")).collect()
+    finally:
+        spark.conf.set(name, before)
+    assert [row.p for row in made] == [10.0] * 20 + [5.0] * 5
+
+
+ENVIRONMENT = """
+import sys
+from sparkml import Field, Signature, build_session, read_spec, score_udf
+
+given = Signature(
+    inputs=(Field(name="a", type="double"),), outputs=(Field(name="prediction", type="string"),)
+)
+settings = {"spark.ui.enabled": "false", "spark.executorEnv.REGION": "eu"}
+spark = build_session("local[1]", settings)
+ours = score_udf(read_spec(sys.argv[1], signature=given))
+print(spark.range(1).selectExpr("1D AS a").select(ours().prediction.alias("p")).first().p)
+spark.stop()
+"""
+
+
+def test_a_variable_of_the_environment_reaches_the_model(tmp_path):
+    """`spark.executorEnv.NAME` is what `spark_udf` calls `extra_env`; the driver's own is not."""
+
+    def region(frame):
+        import os
+
+        return [os.environ.get("REGION", "none")] * len(frame)
+
+    done = subprocess.run(
+        [sys.executable, "-c", ENVIRONMENT, saved(region, tmp_path / "m")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1] == "eu"

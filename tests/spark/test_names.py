@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import joblib
 import pandas as pd
 import pytest
+from lightgbm import LGBMRegressor
 from sklearn.linear_model import LinearRegression
 
-from sparkml import register_sql, score, score_udf
+from sparkml import read_spec, register_sql, score, score_udf
 from sparkml.config import SqlSource
 from sparkml.errors import SignatureError
+from sparkml.spark.report import input_rows
 from sparkml.spark.score import ScorePlan
 from sparkml.spark.sources import read_source
 from tests.models import rows_of, save, table
@@ -146,3 +149,22 @@ def test_planning_talks_to_the_jvm_about_once_a_column(spark, tmp_path, monkeypa
     calls.clear()
     score_udf(spec, spark=spark)()
     assert len(calls) < len(names)
+
+
+def test_lightgbm_s_underscores_are_the_table_s_blanks(spark, tmp_path):
+    """By `score`, a column function and the plan; the worker gets the feature's own name."""
+    x = table(60).rename(columns={"a": "my col", "b": "a_b"})
+    model = LGBMRegressor(n_estimators=3, verbosity=-1, n_jobs=1).fit(x, x["my col"] - x["a_b"])
+    joblib.dump(model, tmp_path / "m.joblib")
+    spec = read_spec(str(tmp_path / "m.joblib"), name="m")
+    assert spec.signature.names == ("my_col", "a_b")
+    df = spark.createDataFrame(x).coalesce(1)
+    wanted = model.predict(x).tolist()
+
+    assert [row.m.prediction for row in score(df, spec, keep=[]).collect()] == wanted
+    made = df.select(score_udf(spec, spark=spark)("my col", "a_b").prediction.alias("p"))
+    assert [row.p for row in made.collect()] == wanted
+    (bound,) = ScorePlan(df, (spec,), [], where="t").bindings.values()
+    assert [row["column"] for row in input_rows("m", bound)] == ["my col as my_col", "a_b"]
+    plain = df.withColumnRenamed("my col", "my_col")
+    assert [row.m.prediction for row in score(plain, spec, keep=[]).collect()] == wanted

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.errors import AnalysisException, PySparkException
+from pyspark.ml.linalg import Vectors
 from pyspark.sql import functions as F  # noqa: N812
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sparkml import Field, Signature, register_sql, score_udf
+from sparkml import Field, Signature, register_sql, score, score_udf
 from sparkml.errors import SignatureError, SignatureUnknown
 from sparkml.spark._versions import has_arrow_udf
 from tests.models import rows_of, save, table
@@ -95,6 +96,111 @@ def test_a_wrong_name_is_refused_when_the_column_is_made(spark, forest):
         udf("a", "bb")
     with pytest.raises(SignatureError, match="without a column: b"):
         udf("a")
+
+
+def test_a_struct_of_the_features_stands_for_them(spark, forest, rows):
+    """As `udf(struct(…))` of MLflow: by its fields' names, in any order, among others."""
+    model, spec = forest
+    df, x = rows
+    udf = score_udf(spec, spark=spark)
+    packed = df.select(F.struct("b", F.lit(1).alias("more"), F.col("a").alias("A")).alias("s"))
+
+    calls = [
+        df.select(udf(F.struct("a", "b")).alias("s")),
+        df.select(udf(F.struct("b", "a")).alias("s")),
+        packed.select(udf("s").alias("s")),
+        packed.select(udf(F.col("s")).alias("s")),
+    ]
+
+    for call in calls:
+        assert model.predict(x).tolist() == [r.s.prediction for r in call.collect()]
+    with pytest.raises(AnalysisException, match="FIELD_NOT_FOUND"):
+        df.select(udf(F.struct("a")))
+    with pytest.raises(AnalysisException, match="Did you mean one of the following"):
+        df.select(udf("bb"))
+    with pytest.raises(SignatureError, match="does not tell which feature it is"):
+        udf("a", F.col("b"))
+    named = df.select(udf(a="a", b=F.col("b")).prediction.alias("p"))  # as the error says
+    assert model.predict(x).tolist() == [row.p for row in named.collect()]
+
+
+@pytest.fixture(scope="module")
+def of_vectors(tmp_path_factory):
+    """A forest that was trained on an array of two features, and its spec."""
+    x = table(200).to_numpy()
+    model = RandomForestClassifier(n_estimators=5, random_state=0).fit(x, x[:, 0] > 2 * x[:, 1])
+    folder = tmp_path_factory.mktemp("vectors")
+    return model, save(model, folder, name="vectors", nulls="quarantine")
+
+
+@pytest.mark.skipif(not has_arrow_udf(), reason="Spark 4.0 has no UDF of Arrow's arrays")
+def test_a_vector_column_is_scored_in_sql_and_by_a_column_function(clean_spark, rows, of_vectors):
+    """Dense and sparse, and an array of any numbers, as `score` takes them."""
+    model, spec = of_vectors
+    df, x = rows
+    pairs = [
+        (Vectors.dense(row) if i % 2 else Vectors.sparse(2, [0, 1], row),)
+        for i, row in enumerate(x.to_numpy().tolist())
+    ]
+    vectors = clean_spark.createDataFrame(pairs, ["features"]).coalesce(1)
+    wanted = model.predict(x.to_numpy()).tolist()
+    arrays = df.selectExpr("array(a, b) AS features").coalesce(1)
+    register_sql(clean_spark, "by_vector", spec)
+    udf = score_udf(spec, spark=clean_spark)
+    for given in (vectors, arrays):
+        given.createOrReplaceTempView("t")
+        made = [
+            score(given, spec, keep=[]).select("vectors.prediction"),
+            given.select(udf().prediction.alias("prediction")),
+            given.select(udf(features="features").prediction.alias("prediction")),
+            given.select(udf(F.struct("features")).prediction.alias("prediction")),
+            clean_spark.sql("SELECT by_vector(features).prediction FROM t"),
+            clean_spark.sql("SELECT by_vector(FEATURES => features).prediction FROM t"),
+        ]
+        for each in made:
+            assert [row[0] for row in each.collect()] == wanted
+
+    odd = clean_spark.sql(
+        "SELECT by_vector(f).error.code AS code FROM VALUES (array(1, 2.5)), (null) AS t(f)"
+    )
+    assert [row.code for row in odd.collect()] == [None, "NULL_INPUT"]
+    for call in ("by_vector(colour => features)", "by_vector('1, 2')", "by_vector(features, 1)"):
+        with pytest.raises(PySparkException, match=r"errors\.SignatureError: .*'features'"):
+            clean_spark.sql(f"SELECT {call} FROM t").collect()
+
+
+def test_features_that_differ_in_case_alone_are_refused_where_spark_joins_them(
+    clean_spark, tmp_path
+):
+    """Before any task; followed, the advice gives each feature its own column."""
+    x = table(60).rename(columns={"b": "A"})
+    model = RandomForestClassifier(n_estimators=3, random_state=1).fit(x, x["a"] > 2 * x["A"])
+    spec = save(model, tmp_path, name="alike")
+    wanted = model.predict(x).tolist()
+    df = clean_spark.createDataFrame(x.rename(columns={"a": "low", "A": "high"})).coalesce(1)
+
+    udf = score_udf(spec, spark=clean_spark)
+    for call in (udf, lambda: udf("a", "A"), lambda: udf(F.struct("low", "high"))):
+        with pytest.raises(SignatureError, match="does not tell the columns 'A' and 'a' apart"):
+            call()
+    made = df.select(udf(a="low", A="high").prediction.alias("p")).collect()
+    assert [row.p for row in made] == wanted
+
+    with pytest.raises(SignatureError, match="'A' and 'a' would be one parameter"):
+        register_sql(clean_spark, "alike", spec)
+    named = save(model, tmp_path, name="alike", inputs=["x0", "x1"])
+    register_sql(clean_spark, "alike", named)
+    df.createOrReplaceTempView("t")
+    made = clean_spark.sql("SELECT alike(x1 => high, x0 => low).prediction AS p FROM t").collect()
+    assert [row.p for row in made] == wanted
+
+    clean_spark.conf.set("spark.sql.caseSensitive", "true")
+    try:
+        both = df.withColumnsRenamed({"low": "a", "high": "A"})
+        made = both.select(udf().prediction.alias("p")).collect()
+        assert [row.p for row in made] == wanted
+    finally:
+        clean_spark.conf.unset("spark.sql.caseSensitive")
 
 
 def test_a_sql_function_has_named_typed_parameters(clean_spark, forest, rows):

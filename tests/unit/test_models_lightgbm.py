@@ -298,5 +298,5 @@ def test_columns_that_are_not_the_model_s_are_refused(tmp_path):
     )
     with pytest.raises(SignatureError, match="takes double in 'score'"):
         read_spec(path, signature=text)
-    with pytest.raises(ConfigError, match="no params"):
+    with pytest.raises(ConfigError, match="no param 'raw_score'"):
         read_spec(path, params={"raw_score": True})

@@ -17,6 +17,7 @@ from sparkml.models.digest import digest_of
 from sparkml.models.read import open_predictor, read_spec
 from sparkml.scoring.cache import load_scorer
 from sparkml.spec import Field, ModelSpec, NullPolicy, Signature
+from sparkml.type_names import to_arrow_type
 from tests.quiet import quiet
 
 with quiet():
@@ -233,6 +234,31 @@ def test_a_tensor_of_integers_takes_nothing_else(dtype, bad, save):
     scored = load_scorer(spec)(pa.record_batch({"features": [[1.0], [bad], [0.0]]}))
     assert scored["prediction"].to_pylist() == [1.0, None, 0.0]
     assert f"a tensor of {dtype} has not" in scored["error"][1]["message"].as_py()
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 2)])
+def test_a_tensor_of_uint64_is_exact_where_decimals_are_declared(shape, save):
+    """Doubles would round beyond 2^53, and a long ends at 2^63, where a result is refused."""
+    model = giving(lambda array: array if array.ndim == 1 else array[:, 1])
+    example = np.zeros(shape, np.uint64)
+    folder = save(model, signature=signature_of(example, example.ravel()[:2]))
+    spec = read_spec(folder)
+    assert spec.signature.outputs[0].type == "int64"
+    assert spec.signature.inputs[0].type == ("int64" if len(shape) == 1 else "list<double>")
+    values = [2**64 - 1, 2**53 + 1]
+    given = values if len(shape) == 1 else [[0, value] for value in values]
+    exact = "decimal128(20, 0)" if len(shape) == 1 else "list<decimal128(20, 0)>"
+    name = spec.signature.names[0]
+    batch = pa.RecordBatch.from_arrays([pa.array(given, to_arrow_type(exact))], names=[name])
+    inputs = (Field(name=name, type=exact),)
+    narrow = load_scorer(read_spec(folder, signature=Signature(inputs=inputs)))
+    assert narrow(batch.slice(1)).column(0).to_pylist() == [2**53 + 1]
+    with pytest.raises(ContractViolation, match=r"not in range.*correct the outputs"):
+        narrow(batch)
+
+    wide = Signature(inputs=inputs, outputs=(Field(name="prediction", type="decimal128(20, 0)"),))
+    made = load_scorer(read_spec(folder, signature=wide))(batch)
+    assert made.column(0).to_pylist() == values
 
 
 @pytest.mark.parametrize("name", [None, "x"])

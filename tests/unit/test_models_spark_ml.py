@@ -204,18 +204,71 @@ def test_a_declared_signature_must_be_the_model_s(tmp_path, declared, error, sai
 
 
 def test_stages_that_nobody_can_score_row_by_row_are_refused(tmp_path):
-    """Somebody else's class, a join, a pipeline without a prediction: each says what to do."""
+    """Somebody else's class, a join, a pipeline that makes nothing: each says what to do."""
     foreign = pipeline(tmp_path / "f", ("com.acme.Stage", "acme", {}), logistic())
     als = stage(tmp_path / "a", "org.apache.spark.ml.recommendation.ALSModel", "als", {})
-    scaler = {"inputCol": "a", "outputCol": "b"}
-    nothing = pipeline(tmp_path / "n", (f"{FEATURE}StandardScalerModel", "s", scaler))
+    hint = {"inputCol": "a", "size": 3}
+    nothing = pipeline(tmp_path / "n", (f"{FEATURE}VectorSizeHint", "s", hint))
 
     with pytest.raises(UnsupportedFlavor, match=r"acme is a com\.acme\.Stage"):
         read_spec(foreign)
     with pytest.raises(UnsupportedFlavor, match=r"als is a ALSModel.*joins"):
         read_spec(als)
-    with pytest.raises(ModelUnreadable, match="no stage of it predicts"):
+    with pytest.raises(ModelUnreadable, match="no stage of it makes a column"):
         read_spec(nothing)
+
+
+def test_a_pipeline_that_only_transforms_gives_the_columns_that_it_makes(tmp_path):
+    """Those that no stage of it takes again; the others to those who name them."""
+    assembler = {"inputCols": ["a", "b"], "outputCol": "both"}
+    made = pipeline(
+        tmp_path / "p",
+        (f"{FEATURE}StringIndexerModel", "i", {"inputCol": "c", "outputCol": "ci"}),
+        (f"{FEATURE}VectorAssembler", "v", assembler),
+        (f"{FEATURE}StandardScalerModel", "s", {"inputCol": "both", "outputCol": "scaled"}),
+        (f"{FEATURE}Tokenizer", "t", {"inputCol": "said", "outputCol": "words"}),
+    )
+    spec = read_spec(made, trust="never")
+    assert {f.name: f.type for f in spec.signature.inputs} == {
+        "c": "string",
+        "a": "double",
+        "b": "double",
+        "said": "string",
+    }
+    assert {f.name: f.type for f in spec.signature.outputs} == {
+        "ci": "double",
+        "scaled": "list<double>",
+        "words": "list<string>",
+    }
+    between = read_spec(made, outputs=["both", "ci"])
+    assert [f"{f.name} {f.type}" for f in between.signature.outputs] == [
+        "both list<double>",
+        "ci double",
+    ]
+    with pytest.raises(SignatureError, match=r"no output 'prediction'.*known: 'both', 'ci'"):
+        read_spec(made, outputs="prediction")
+    indexers = {"inputCols": ["c", "d"], "outputCols": ["ci", "Error"]}
+    name = f"{FEATURE}StringIndexerModel"
+    path = stage(tmp_path / "e", name, "i", indexers, defaults={"outputCol": "i__output"})
+    with pytest.raises(SignatureError, match="'Error' would stand beside the row's own error"):
+        read_spec(path)
+    assert [f.name for f in read_spec(path, outputs="ci").signature.outputs] == ["ci"]
+
+
+def test_what_a_class_does_not_tell_is_declared(tmp_path):
+    """The hashes of an LSH model have no type that a column of ours knows; SQL tells nothing."""
+    hashes = {"inputCol": "v", "outputCol": "hashes"}
+    lsh = pipeline(tmp_path / "h", (f"{FEATURE}MinHashLSHModel", "m", hashes))
+    with pytest.raises(SignatureUnknown):
+        read_spec(lsh)
+    sql = {"statement": "SELECT *, a + 1 AS more FROM __THIS__"}
+    path = pipeline(tmp_path / "q", (f"{FEATURE}SQLTransformer", "q", sql))
+    with pytest.raises(SignatureUnknown, match="which columns it takes"):
+        read_spec(path)
+    given = Signature(
+        inputs=(Field(name="a", type="double"),), outputs=(Field(name="more", type="double"),)
+    )
+    assert read_spec(path, signature=given).signature == given
 
 
 @pytest.mark.parametrize("damage", ["no json", "not its json", "a stage is gone", "no parquet"])

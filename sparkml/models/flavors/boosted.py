@@ -6,17 +6,14 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sparkml.arrow import check_numbers, matrix
-from sparkml.errors import ConfigError, ModelUnreadable, SignatureError
+from sparkml.errors import ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.extra_outputs import check_fields, check_outputs, extra_field
 from sparkml.models.flavors.boosted_categories import (
     category_type,
-    comparable,
     fits,
-    unseen_in,
 )
 from sparkml.models.flavors.sklearn_signature import (
     PREDICTION,
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sparkml.models.extra_outputs import Extras
+    from sparkml.models.flavors.xgboost_margin import Margin
     from sparkml.spec import Signature
 
     Convert = Callable[[pa.RecordBatch], Any]
@@ -54,6 +52,11 @@ class Booster(Protocol):
     @property
     def named(self) -> bool:
         """Whether the names are somebody's, and not numbers that the library gave."""
+        ...
+
+    @property
+    def blanks(self) -> bool:
+        """Whether the library writes underscores for blanks in names."""
         ...
 
     @property
@@ -83,6 +86,10 @@ class Booster(Protocol):
         """`prediction` and, where it is asked for, `probability`."""
         ...
 
+    def of_rounds(self, params: Mapping[str, Any]) -> Booster:
+        """The same with the trees alone that `params` name."""
+        ...
+
     def check(self) -> None:
         """Nothing, or ValueError: what it is made of would lead the library out of it."""
         ...
@@ -91,8 +98,21 @@ class Booster(Protocol):
 class BoostedModel:
     """A `base.OpenModel` around a `Booster`."""
 
-    def __init__(self, booster: Booster, *, where: str, differences: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        booster: Booster,
+        *,
+        where: str,
+        differences: tuple[str, ...] = (),
+        margin: Margin | None = None,
+    ) -> None:
         self.booster, self.where, self.differences = booster, where, differences
+        self.margin = margin
+
+    @property
+    def more(self) -> tuple[Field, ...]:
+        """The column of the base margin, which is no feature."""
+        return (self.margin.field,) if self.margin else ()
 
     @property
     def inputs(self) -> tuple[Field, ...]:
@@ -100,9 +120,13 @@ class BoostedModel:
         names, categories = self.booster.names, self.booster.categories
         if not self.booster.named and not categories:
             return (Field(name="features", type="list<double>", length=len(names)),)
+        types = [
+            category_type(categories[i]) if i in categories else "double" for i in range(len(names))
+        ]
+        blanks = self.booster.blanks
         return tuple(
-            Field(name=name, type=category_type(categories[i]) if i in categories else "double")
-            for i, name in enumerate(names)
+            Field(name=name, type=dtype, blanks=blanks and "_" in name)
+            for name, dtype in zip(names, types, strict=True)
         )
 
     @property
@@ -129,16 +153,15 @@ class BoostedModel:
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> BoostedPredictor:
         """The model as it scores batches of `signature`.
 
+        `params` name the trees that score: see `boosted_rounds`.
+
         Raises:
             SignatureError: the columns are not those that it was trained on.
+            ConfigError: `params` hold something else, or name trees that it has not.
         """
-        if params:
-            raise ConfigError(
-                "such a model takes no params",
-                where=self.where,
-                fix="leave them out, or say flavor: pyfunc",
-            )
-        return BoostedPredictor(self, signature)
+        booster = self.booster.of_rounds(params)
+        model = BoostedModel(booster, where=self.where, margin=self.margin)
+        return BoostedPredictor(model, signature)
 
     def check(self) -> None:
         """Refuse a model that the library would follow out of itself.
@@ -164,12 +187,25 @@ class BoostedModel:
                 return seen
         return None
 
+    def features(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:
+        """The inputs without the margin."""
+        return self.margin.others(inputs) if self.margin else inputs
+
     def converter(self, inputs: tuple[Field, ...]) -> Convert:
         """How a batch becomes the library's `X`.
 
         Raises:
             SignatureError: other features than it was trained on, or of another kind.
         """
+        margin, features = self.margin, self.features(inputs)
+        convert = self._converter(features)
+        if margin is None:
+            return convert
+        names = [f.name for f in features]
+        booster: Any = self.booster
+        return lambda batch: booster.beside(convert(batch.select(names)), margin.of(batch))
+
+    def _converter(self, inputs: tuple[Field, ...]) -> Convert:
         booster = self.booster
         types = [to_arrow_type(f.type) for f in inputs]
         if len(inputs) == 1 and is_list(types[0]) and not booster.categories:
@@ -218,8 +254,9 @@ class BoostedPredictor:
         def scored(batch: pa.RecordBatch) -> Any:
             return self._model.booster.score(self._convert(batch), probability=False)
 
+        features = self._model.features(self._inputs)
         return any(
-            probe(of, self._inputs, missing=True) is not None
+            probe(of, features, missing=True) is not None
             for of in (scored, lambda batch: scored(_without_null_texts(batch)))
         )
 
@@ -248,26 +285,3 @@ class BoostedPredictor:
 def _without_null_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns = [c.fill_null("") if pa.types.is_string(c.type) else c for c in batch.columns]
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
-
-
-def coded(batch: pa.RecordBatch, categories: Mapping[int, pa.Array], *, strict: bool) -> Any:
-    """The matrix of `batch`, a category as its place among those trained; a missing one is NaN.
-
-    Raises:
-        ValueError: an unseen category, if `strict`; otherwise it is NaN as well.
-    """
-    columns = batch.columns
-    for place, known in categories.items():
-        column = columns[place]
-        column, values = comparable(column, known)
-        codes = pc.index_in(column, value_set=values)
-        if strict:
-            unseen = unseen_in(column, codes)
-            if pc.any(unseen).as_py():
-                value = column.filter(unseen)[0].as_py()
-                name = batch.schema.names[place]
-                msg = f"{value!r} in '{name}' is no category that the model was trained on"
-                raise ValueError(msg)
-        columns[place] = codes.cast(pa.float64())
-    names = [str(i) for i in range(len(columns))]
-    return matrix(pa.RecordBatch.from_arrays(columns, names=names))

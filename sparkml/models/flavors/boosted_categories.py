@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sparkml.arrow import matrix
 from sparkml.errors import ModelUnreadable
 from sparkml.models.flavors.lightgbm_text import categorical_of, holds_codes, infos_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
 
@@ -36,6 +39,29 @@ def categorical(column: pa.Array, known: pa.Array, *, strict: bool) -> pd.Catego
         codes = pc.index_in(column, value_set=known)
     index = known.to_numpy(zero_copy_only=False)
     return pd.Categorical.from_codes(codes.fill_null(-1).to_numpy(), categories=index)
+
+
+def coded(batch: pa.RecordBatch, categories: Mapping[int, pa.Array], *, strict: bool) -> Any:
+    """The matrix of `batch`, a category as its place among those trained; a missing one is NaN.
+
+    Raises:
+        ValueError: an unseen category, if `strict`; otherwise it is NaN as well.
+    """
+    columns = batch.columns
+    for place, known in categories.items():
+        column = columns[place]
+        column, values = comparable(column, known)
+        codes = pc.index_in(column, value_set=values)
+        if strict:
+            unseen = unseen_in(column, codes)
+            if pc.any(unseen).as_py():
+                value = column.filter(unseen)[0].as_py()
+                name = batch.schema.names[place]
+                msg = f"{value!r} in '{name}' is no category that the model was trained on"
+                raise ValueError(msg)
+        columns[place] = codes.cast(pa.float64())
+    names = [str(i) for i in range(len(columns))]
+    return matrix(pa.RecordBatch.from_arrays(columns, names=names))
 
 
 def comparable(column: pa.Array, known: pa.Array) -> tuple[pa.Array, pa.Array]:

@@ -33,6 +33,7 @@ from sparkml.errors import ConfigError, ModelUnreadable
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
 from sparkml.models.flavors.boosted import BoostedModel
+from sparkml.models.flavors.boosted_rounds import of_rounds
 from sparkml.models.flavors.catboost_trees import check_booster
 from sparkml.models.frames import frame
 from sparkml.models.mlmodel import inside
@@ -107,6 +108,8 @@ def open_model(
 class CatBoostBooster:
     """A `boosted.Booster`."""
 
+    blanks = False
+
     def __init__(self, model: Any, catboost: Any) -> None:
         self._model, self._catboost = model, catboost
         loss = str(model.get_all_params().get("loss_function", "")).partition(":")[0]
@@ -121,6 +124,10 @@ class CatBoostBooster:
             LEAF: lambda x: per_tree(model.calc_leaf_indexes(x, thread_count=pool_threads())),
             CONTRIBUTIONS: self._contributions,
         }
+
+    def of_rounds(self, params: Mapping[str, Any]) -> CatBoostBooster:
+        """The same with the trees from `ntree_start` to before `ntree_end`."""
+        return CatBoostBooster(of_rounds(self._model, params), self._catboost) if params else self
 
     def check(self) -> None:
         """See `check_booster`."""

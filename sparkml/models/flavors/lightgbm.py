@@ -24,8 +24,9 @@ import numpy as np
 from sparkml.errors import ConfigError, ModelUnreadable
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
-from sparkml.models.flavors.boosted import BoostedModel, coded
-from sparkml.models.flavors.boosted_categories import categories_of_lightgbm
+from sparkml.models.flavors.boosted import BoostedModel
+from sparkml.models.flavors.boosted_categories import categories_of_lightgbm, coded
+from sparkml.models.flavors.boosted_rounds import of_rounds
 from sparkml.models.flavors.lightgbm_text import check_booster, check_same, objective_of
 from sparkml.models.flavors.sklearn_file import check_predicts, code_in, read_estimator
 from sparkml.models.mlmodel import inside
@@ -81,6 +82,8 @@ class LightGBMBooster:
     its text, where it is not a wrapper's.
     """
 
+    blanks = True
+
     def __init__(
         self,
         booster: Any,
@@ -90,7 +93,7 @@ class LightGBMBooster:
         file: Path | None = None,
     ) -> None:
         self._booster, self._labels, self._file = booster, labels, file
-        self._threads = pool_threads()
+        self._threads, self._classifies = pool_threads(), classifies
         text = booster.model_to_string(num_iteration=1)
         self.names: list[str] = booster.feature_name()
         self.named = self.names != [f"Column_{i}" for i in range(len(self.names))]
@@ -102,6 +105,13 @@ class LightGBMBooster:
             LEAF: lambda x: per_tree(self._predict(x, pred_leaf=True)),
             CONTRIBUTIONS: self._contributions,
         }
+
+    def of_rounds(self, params: Mapping[str, Any]) -> LightGBMBooster:
+        """The same with the trees that `start_iteration` and `num_iteration` name."""
+        if not params:
+            return self
+        booster = of_rounds(self._booster, params)
+        return LightGBMBooster(booster, self._labels, classifies=self._classifies)
 
     def check(self) -> None:
         """See `check_booster`; and that it is what the file says."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +12,20 @@ from sparkml.errors import ConfigError, ModelUnreadable, did_you_mean
 from sparkml.models.batch_free import check_batch_free, two_rows
 from sparkml.models.extra_outputs import check_outputs
 from sparkml.models.flavors.onnx_feeds import Feeds
+from sparkml.models.flavors.onnx_inner import inner_fields, with_inner
 from sparkml.models.flavors.onnx_session import check_config, open_session, run_for_a_while
-from sparkml.models.flavors.onnx_tensors import Port, column_of, port_of, refuse_strange, table_of
+from sparkml.models.flavors.onnx_tensors import (
+    Port,
+    column_of,
+    input_field,
+    output_field,
+    port_of,
+    refuse_strange,
+    table_of,
+)
 from sparkml.models.flavors.sklearn_signature import PREDICTION, PROBABILITY, probe
 from sparkml.models.mlmodel import inside
 from sparkml.models.rehearsal import rehearse
-from sparkml.spec import Field
 from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sparkml.models.mlmodel import MLmodel
-    from sparkml.spec import Signature
+    from sparkml.spec import Field, Signature
 
     Tables = list[npt.NDArray[Any]]
 
@@ -57,26 +65,30 @@ def open_model(
         path = next(p for p in sorted(folder.iterdir()) if p.suffix == ".onnx")
     else:
         path = inside(folder, own.get("data"), key="data")
-    session = open_session(path, model_config, own)
+    reopen = partial(open_session, path, model_config, own)
     shapes = {t.name: t.shape[1:] for t in description.tensors} if description else {}
-    return OnnxModel(session, shapes, model_config.get("shapes", {}), where=str(folder))
+    return OnnxModel(reopen, shapes, model_config.get("shapes", {}), where=str(folder))
 
 
 class OnnxModel:
-    """A session, and what it tells about its inputs and outputs."""
+    """A session, and what it tells about its inputs and outputs.
+
+    `reopen` opens another one, in which the tensors that it is given by name are outputs as well.
+    """
 
     differences: tuple[str, ...] = ()
 
     def __init__(
         self,
-        session: Any,
+        reopen: Callable[..., Any],
         recorded: Mapping[str, tuple[int, ...]],
         given: Mapping[str, Sequence[int]],
         *,
         where: str,
     ) -> None:
-        self.session, self.where = session, where
-        ports = tuple(port_of(node) for node in session.get_inputs())
+        self.reopen, self.where = reopen, where
+        self.session = reopen()
+        ports = tuple(port_of(node) for node in self.session.get_inputs())
         refuse_strange(ports, where=where)
         for name in given:
             if name not in [port.name for port in ports]:
@@ -88,7 +100,7 @@ class OnnxModel:
         if len(recorded) == len(ports) == 1:
             recorded = {ports[0].name: next(iter(recorded.values()))}
         self.ports = tuple(_settled(p, recorded.get(p.name), given.get(p.name)) for p in ports)
-        self.results = tuple(port_of(node) for node in session.get_outputs())
+        self.results = tuple(port_of(node) for node in self.session.get_outputs())
         self.names = _public_names(self.results)
         self.batch_rows = _batch_rows(self.ports, where=where)
 
@@ -97,7 +109,7 @@ class OnnxModel:
         """A column for each input of the graph; empty where it tells no shape."""
         if not all(port.shape for port in self.ports):
             return ()
-        return tuple(_input_field(port) for port in self.ports)
+        return tuple(input_field(port) for port in self.ports)
 
     @property
     def hint(self) -> str:
@@ -127,12 +139,16 @@ class OnnxModel:
             run = self.runner(inputs, [port.name for _, port in told])
             seen = (probe(lambda b: (run(b), None), inputs, missing=False) or ((), None))[0]
         shapes = [table.shape for table in seen] or [port.shape for _, port in told]
-        made = [_output_field(n, p, s) for (n, p), s in zip(told, shapes, strict=True)]
+        made = [output_field(n, p, s) for (n, p), s in zip(told, shapes, strict=True)]
         return tuple(field for field in made if field)
 
     def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:  # noqa: ARG002
-        """None: a graph's outputs are all it gives."""
+        """None: its inner tensors are many, and `inner` is asked for those that are named."""
         return ()
+
+    def inner(self, names: Sequence[str], inputs: tuple[Field, ...]) -> tuple[Field, ...]:
+        """See `inner_fields`."""
+        return inner_fields(self, names, inputs)
 
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> OnnxPredictor:
         """The model as it scores batches of `signature`."""
@@ -142,7 +158,8 @@ class OnnxModel:
                 where=self.where,
                 fix="leave them out, or make them columns",
             )
-        return OnnxPredictor(self, signature)
+        strange = [f.name for f in signature.outputs if f.name not in self.names]
+        return OnnxPredictor((strange and with_inner(self, strange)) or self, signature)
 
     def runner(
         self, inputs: tuple[Field, ...], wanted: Sequence[str]
@@ -262,21 +279,6 @@ def _wanted(names: Sequence[str], model: OnnxModel) -> list[str]:
         return own
     check_outputs(names, model.names, where=model.where)
     return [own[model.names.index(name)] for name in names]
-
-
-def _input_field(port: Port) -> Field:
-    if port.width == 1:
-        return Field(name=port.name, type=port.type)
-    return Field(name=port.name, type=f"list<{port.type}>", length=port.width)
-
-
-def _output_field(name: str, port: Port, shape: Sequence[int | str]) -> Field | None:
-    if port.is_map:
-        return Field(name=name, type=f"list<{port.type}>")
-    if not shape:
-        return None
-    listed = any(size != 1 for size in shape[1:])
-    return Field(name=name, type=f"list<{port.type}>" if listed else port.type)
 
 
 def _pieces(

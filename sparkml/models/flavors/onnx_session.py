@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ConfigError, ModelUnreadable, did_you_mean
 from sparkml.models.extras import need
+from sparkml.models.flavors.onnx_inner import as_outputs
 from sparkml.models.gpu import GPU_PROVIDERS, check_device, device_of, gpu_missing, number_of
 from sparkml.models.model_config import check_keys
 from sparkml.models.pools import pool_threads
@@ -24,6 +25,8 @@ CONFIG = {
 """The keys of `model_config` that an ONNX model takes."""
 
 CPU = "CPUExecutionProvider"
+DATA_FOLDER = "session.model_external_initializers_file_folder_path"
+"""Where the data files of a model are that is not opened by its path."""
 LONGEST_S, ROWS_A_SECOND = 60.0, 4.0
 """How long a run may take: so long, and longer by so many rows."""
 _NOISE = re.compile(
@@ -50,12 +53,18 @@ def check_config(given: Mapping[str, Any]) -> None:
             )
 
 
-def open_session(path: Path, model_config: Mapping[str, Any], recorded: Mapping[str, Any]) -> Any:
+def open_session(
+    path: Path,
+    model_config: Mapping[str, Any],
+    recorded: Mapping[str, Any],
+    inner: Sequence[str] = (),
+) -> Any:
     """The session of the model at `path`: this process's share of threads, none of them spinning.
 
     The file is opened by its path, so tensors in files beside it are mapped, not copied.
     `recorded` is MLflow's flavor: of its session options only the level of graph optimization
-    counts, since threads and providers are this machine's.
+    counts, since threads and providers are this machine's. `inner` names inner tensors that are to
+    be outputs as well; the file is read for them.
 
     Raises:
         ModelUnreadable: ONNX Runtime refuses the file; its reason is told.
@@ -77,7 +86,11 @@ def open_session(path: Path, model_config: Mapping[str, Any], recorded: Mapping[
         if level is not None:
             options.graph_optimization_level = ort.GraphOptimizationLevel(level)
         chosen = [_with_number(name, device) for name in providers]
-        session = ort.InferenceSession(str(path), options, providers=chosen)
+        model: str | bytes = str(path)
+        if inner:
+            options.add_session_config_entry(DATA_FOLDER, str(path.parent))
+            model = path.read_bytes() + as_outputs(inner)
+        session = ort.InferenceSession(model, options, providers=chosen)
     except Exception as error:  # a class for each of its status codes, under Exception itself
         raise ModelUnreadable(
             f"ONNX Runtime {ort.__version__} cannot open the file: {_reason(error)}",

@@ -14,6 +14,7 @@ from sparkml.errors import ContractViolation, ModelUnreadable, SignatureError
 from sparkml.lists import is_list
 from sparkml.models.mlmodel import TENSOR_TYPES
 from sparkml.models.results import as_column
+from sparkml.spec import Field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _NUMPY = {"float": "float32", "double": "float64", "string": "str"}
 """ONNX's names of element types where NumPy has others."""
-_TYPES = {**TENSOR_TYPES, "uint64": "int64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Port:
     @property
     def type(self) -> str:
         """The Arrow type of one element, as a column can have it."""
-        return _TYPES[self.dtype]
+        return TENSOR_TYPES[self.dtype]
 
     def closed(self, row: Sequence[int]) -> Port:
         """The port with its open sizes taken from `row` (-1 leaves one open).
@@ -86,7 +86,24 @@ def port_of(node: Any) -> Port:
         return Port(name=node.name, dtype=_NUMPY.get(element, element), shape=(), is_map=True)
     element = kind.removeprefix("tensor(").removesuffix(")")
     dtype = _NUMPY.get(element, element)
-    return Port(name=node.name, dtype=dtype if dtype in _TYPES else "", shape=shape)
+    return Port(name=node.name, dtype=dtype if dtype in TENSOR_TYPES else "", shape=shape)
+
+
+def input_field(port: Port) -> Field:
+    """The column that an input takes."""
+    if port.width == 1:
+        return Field(name=port.name, type=port.type)
+    return Field(name=port.name, type=f"list<{port.type}>", length=port.width)
+
+
+def output_field(name: str, port: Port, shape: Sequence[int | str]) -> Field | None:
+    """The column that an output of this shape gives; None where the shape is not known."""
+    if port.is_map:
+        return Field(name=name, type=f"list<{port.type}>")
+    if not shape:
+        return None
+    listed = any(size != 1 for size in shape[1:])
+    return Field(name=name, type=f"list<{port.type}>" if listed else port.type)
 
 
 def shown(row: Sequence[int | str]) -> str:

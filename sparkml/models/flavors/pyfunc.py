@@ -203,7 +203,7 @@ def _tensor(columns: pa.RecordBatch, wanted: Tensor) -> Any:
         values: Any = matrix(columns)
     elif not is_list(array.type):
         values = array.to_numpy(zero_copy_only=False)
-    elif pa.types.is_string(array.type.value_type):
+    elif pa.types.is_string(array.type.value_type) or pa.types.is_decimal(array.type.value_type):
         values = np.array(array.to_pylist(), dtype=object)
     else:
         values = matrix(columns)

@@ -9,6 +9,7 @@ import numpy as np
 
 from sparkml.errors import ConfigError
 from sparkml.models.extra_outputs import extra_field
+from sparkml.models.flavors.boosted_rounds import wrapper_of_rounds
 from sparkml.models.flavors.boosters_inside import check_boosters
 from sparkml.models.flavors.sklearn_arrays import check_arrays
 from sparkml.models.flavors.sklearn_columns import (
@@ -46,6 +47,8 @@ from sparkml.models.flavors.sklearn_signature import (
     probe,
     tried,
 )
+from sparkml.models.flavors.xgboost_margin import CONFIG, margin_of
+from sparkml.models.model_config import check_keys
 from sparkml.spec import Field
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sparkml.models.flavors.sklearn_columns import Told
+    from sparkml.models.flavors.xgboost_margin import Margin
     from sparkml.models.mlmodel import MLmodel
     from sparkml.spec import Signature
 
@@ -74,14 +78,11 @@ def open_model(
         UntrustedModel: a skops file holds something other than scikit-learn's classes.
         ExtraMissing: scikit-learn or skops is not installed.
     """
-    if model_config:
-        raise ConfigError(
-            "a scikit-learn model takes no model_config", where=str(folder), fix="leave it out"
-        )
-    method = method_of(description, where=str(folder))
+    where = str(folder)
+    method = method_of(description, where=where)
     loaded, differences = read_estimator(folder, description)
     made = RestoredModel if is_skops(folder, description) else SklearnModel
-    return made(loaded, differences, method=method, where=str(folder))
+    return made(loaded, differences, method=method, config=model_config, where=where)
 
 
 class SklearnModel:
@@ -92,7 +93,13 @@ class SklearnModel:
     """
 
     def __init__(
-        self, loaded: Any, differences: tuple[str, ...], *, method: str = "predict", where: str
+        self,
+        loaded: Any,
+        differences: tuple[str, ...],
+        *,
+        method: str = "predict",
+        config: Mapping[str, Any] | None = None,
+        where: str,
     ) -> None:
         self.where, self.method = where, method
         self.differences = differences
@@ -100,9 +107,12 @@ class SklearnModel:
         self.steps, self.final = taken_apart(estimator)
         check_predicts(self.final, method, where=where)
         self.estimator = estimator
+        self.margin = _margin(self.final, config or {}, where)
+        self.more = (self.margin.field,) if self.margin else ()
         first = (*self.steps, self.final)[0]  # a pipeline asks its first step, `passthrough` too
         # Read now: `settle` may forget the names.
         self.names, self.width = names_of(first)
+        self.blanks = hasattr(first, "booster_")  # LightGBM writes underscores for them
         self.plain = takes_matrix(estimator)
         self.text = public_name(type(first)) in VECTORIZERS
         self.has_probability = method == "predict" and hasattr(self.final, "predict_proba")
@@ -139,7 +149,12 @@ class SklearnModel:
             every = tuple(Field(name=f"x{i}", type=dtype) for i, dtype in enumerate(types))
             return every if self.plain else ()
         named = zip(self.names, told, strict=True)
-        return tuple(Field(name=n, type=one.type) for n, one in named if one is not UNUSED)
+        blanks = self.blanks
+        return tuple(
+            Field(name=n, type=one.type, blanks=blanks and "_" in n)
+            for n, one in named
+            if one is not UNUSED
+        )
 
     @property
     def hint(self) -> str:
@@ -150,6 +165,7 @@ class SklearnModel:
         """`prediction`, and `probability` where it has one; asked of the model with two rows."""
         from sklearn.base import is_regressor
 
+        inputs = self.own(inputs)
         seen = self._probed(inputs, partial(_after, self.features(inputs), self.call()))
         if self.method != "predict":
             return (Field(name=PREDICTION, type=chances_type(seen and seen[0])),)
@@ -169,6 +185,7 @@ class SklearnModel:
 
     def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:
         """`margin`, `leaf` and `contributions`, those that the last step gives for two rows."""
+        inputs = self.own(inputs)
         features = self.features(inputs)
         names = names_after(self.steps, self.names, self.final)
         made = []
@@ -189,14 +206,18 @@ class SklearnModel:
         return probe(of, inputs, missing=False, examples=examples)
 
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> SklearnPredictor:
-        """The model as it scores batches of `signature`."""
+        """The model as it scores batches of `signature`, by the trees that `params` name.
+
+        Raises:
+            ConfigError: its last step takes no such params, or has no such trees.
+        """
         if params:
-            raise ConfigError(
-                "a scikit-learn model takes no params",
-                where=self.where,
-                fix="leave them out, or say flavor: pyfunc",
-            )
+            self.final = wrapper_of_rounds(self.final, params)
         return SklearnPredictor(self, signature)
+
+    def own(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:
+        """The inputs without the base margin, which no step but the last one takes."""
+        return self.margin.others(inputs) if self.margin else inputs
 
     def features(self, inputs: tuple[Field, ...]) -> Callable[[pa.RecordBatch], Any]:
         """A function from a batch to what the last step gets for it.
@@ -204,10 +225,12 @@ class SklearnModel:
         Raises:
             SignatureError: the columns are not those that the model was trained on.
         """
-        convert = converter(self, inputs)
+        own = self.own(inputs)
+        convert = converter(self, own)
+        names = [f.name for f in own] if len(own) < len(inputs) else []
 
         def transform(batch: pa.RecordBatch) -> Any:
-            x = convert(batch)
+            x = convert(batch.select(names) if names else batch)
             for step in self.steps:
                 x = step.transform(x)
             return x
@@ -216,19 +239,19 @@ class SklearnModel:
 
     def call(
         self, wanted: Sequence[str] = (PREDICTION, PROBABILITY)
-    ) -> Callable[[Any], tuple[Any, Any]]:
+    ) -> Callable[..., tuple[Any, Any]]:
         """A function from `features` to what `predict` and `predict_proba` return for them."""
         if not {PREDICTION, PROBABILITY} & set(wanted):
-            return lambda _: (None, None)
+            return lambda _, **__: (None, None)
         if PROBABILITY not in wanted or not self.has_probability:
             predict = getattr(self.final, self.method)
-            return lambda x: (predict(x), None)
+            return lambda x, **more: (predict(x, **more), None)
         if PREDICTION not in wanted:
-            return lambda x: (None, self.final.predict_proba(x))
+            return lambda x, **more: (None, self.final.predict_proba(x, **more))
         return self._both
 
     @cached_property
-    def _both(self) -> Callable[[Any], tuple[Any, Any]]:
+    def _both(self) -> Callable[..., tuple[Any, Any]]:
         return both_of(self.final)
 
 
@@ -239,6 +262,18 @@ class RestoredModel(SklearnModel):
         """Look whether its arrays keep compiled code inside: see `check_arrays`."""
         check_arrays(self.estimator, where=self.where)
         super().check()
+
+
+def _margin(final: Any, config: Mapping[str, Any], where: str) -> Margin | None:
+    """The base margin that XGBoost's wrappers take, where one is named."""
+    if not config:
+        return None
+    if not hasattr(final, "get_booster"):
+        raise ConfigError(
+            "a scikit-learn model takes no model_config", where=where, fix="leave it out"
+        )
+    check_keys(config, CONFIG, what="a wrapper of XGBoost's")
+    return margin_of(final.get_booster(), config, where=where, wrapper=True)
 
 
 def _after(first: Callable[[Any], Any], then: Callable[[Any], Any], batch: pa.RecordBatch) -> Any:

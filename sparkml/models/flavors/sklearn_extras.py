@@ -105,20 +105,21 @@ def _of_lightgbm(final: Any) -> Extras:
 
 
 def _of_xgboost(final: Any) -> Extras:
-    def contributions(x: Any) -> Any:
+    def contributions(x: Any, **more: Any) -> Any:
         from xgboost import DMatrix
 
         booster = final.get_booster()
+        names = booster.feature_names
         rows = DMatrix(
-            x, missing=final.missing, enable_categorical=True, feature_names=booster.feature_names
+            x, missing=final.missing, enable_categorical=True, feature_names=names, **more
         )
         best = booster.attr("best_iteration")
         rounds = (0, int(best) + 1 if best is not None and final.booster != "gblinear" else 0)
         return booster.predict(rows, pred_contribs=True, iteration_range=rounds)
 
     return {
-        MARGIN: lambda x: final.predict(x, output_margin=True),
-        LEAF: lambda x: per_tree(final.apply(x)),
+        MARGIN: lambda x, **more: final.predict(x, output_margin=True, **more),
+        LEAF: lambda x, **_: per_tree(final.apply(x)),
         CONTRIBUTIONS: contributions,
     }
 

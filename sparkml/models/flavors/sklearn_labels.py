@@ -55,7 +55,7 @@ ARGMAX = frozenset({"sklearn.tree.DecisionTreeClassifier", "sklearn.tree.ExtraTr
 """Classes whose `predict` takes the argmax of the very array that `predict_proba` returns."""
 
 
-def both_of(estimator: Any) -> Callable[[Any], tuple[Any, Any]]:
+def both_of(estimator: Any) -> Callable[..., tuple[Any, Any]]:
     """A function from `X` to what the estimator's `predict` and `predict_proba` return for it.
 
     Changes the estimator: the shared methods of a class in `ONE_PASS` are replaced on this object.
@@ -67,9 +67,9 @@ def both_of(estimator: Any) -> Callable[[Any], tuple[Any, Any]]:
     for once in shared:
         setattr(estimator, once.name, once)
 
-    def both(x: Any) -> tuple[Any, Any]:
+    def both(x: Any, **more: Any) -> tuple[Any, Any]:
         try:
-            return estimator.predict(x), estimator.predict_proba(x)
+            return estimator.predict(x, **more), estimator.predict_proba(x, **more)
         finally:
             for once in shared:
                 once.forget()

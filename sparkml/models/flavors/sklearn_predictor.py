@@ -43,7 +43,8 @@ class SklearnPredictor:
         Asked of the model itself: scikit-learn's own tag `allow_nan` is not carried through
         pipelines (1.9), and says nothing about encoders.
         """
-        seen = probe(self._outputs, self._signature.inputs, missing=True)
+        own = self._model.own(self._signature.inputs)
+        seen = probe(self._outputs, own, missing=True)
         return seen is not None and all(_is_finite(part) for part in seen.values())
 
     def predict(self, batch: pa.RecordBatch) -> list[pa.Array]:
@@ -59,9 +60,13 @@ class SklearnPredictor:
         return made
 
     def _outputs(self, batch: pa.RecordBatch) -> dict[str, Any]:
-        x = self._features(batch)
-        usual = dict(zip((PREDICTION, PROBABILITY), self._call(x), strict=True))
-        return {n: usual[n] if n in usual else self._extras[n](x) for n in self._names}
+        x, more = self._features(batch), self._more(batch)
+        usual = dict(zip((PREDICTION, PROBABILITY), self._call(x, **more), strict=True))
+        return {n: usual[n] if n in usual else self._extras[n](x, **more) for n in self._names}
+
+    def _more(self, batch: pa.RecordBatch) -> dict[str, Any]:
+        margin = self._model.margin.of(batch) if self._model.margin else None
+        return {} if margin is None else {"base_margin": margin}
 
 
 def _is_finite(part: Any) -> bool:

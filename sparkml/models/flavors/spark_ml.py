@@ -18,12 +18,12 @@ from sparkml.errors import (
 from sparkml.models.extra_outputs import LEAF, MARGIN, check_outputs
 from sparkml.models.flavors.sklearn_signature import PREDICTION, PROBABILITY, line_to_write
 from sparkml.models.flavors.spark_ml_stages import Stage, chosen_folder, read_stages
-from sparkml.models.flavors.spark_ml_types import VECTOR, input_type, width_of
+from sparkml.models.flavors.spark_ml_types import OUTPUT_TYPES, VECTOR, input_type, width_of
 from sparkml.models.mlmodel import inside
 from sparkml.spec import Field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -87,27 +87,34 @@ class SparkMLModel:
 
     def __init__(self, stages: tuple[Stage, ...], home: Path) -> None:
         self.stages, self.home = stages, home
-        last = next((s for s in reversed(stages) if s.param("predictionCol")), None)
-        if last is None:
+        self._last = next((s for s in reversed(stages) if s.param("predictionCol")), None)
+        self._labels = next((s for s in reversed(stages) if self._names_labels(s)), None)
+        self.columns = self._predicted(self._last) if self._last else self._made()
+        if not self.columns and not self._has_sql:
             raise ModelUnreadable(
-                "no stage of it predicts", where=str(home), fix="save the whole fitted pipeline"
+                "no stage of it makes a column", where=str(home), fix="save the fitted pipeline"
             )
-        self._last = last
-        self._labels = next(
-            (
-                s
-                for s in reversed(stages)
-                if s.kind == "IndexToString" and s.param("inputCol") == last.param("predictionCol")
-            ),
-            None,
-        )
-        self.columns = {PREDICTION: (self._labels or last).param(self._prediction_param)}
-        self.columns |= {out: c for out, param in OUTPUTS.items() if (c := last.param(param))}
-        self.needed = self.stages_for([PREDICTION])
+        self.needed = self.stages_for([PREDICTION] if self._last else self.columns)
+
+    def _names_labels(self, stage: Stage) -> bool:
+        if self._last is None or stage.kind != "IndexToString":
+            return False
+        return stage.param("inputCol") == self._last.param("predictionCol")
+
+    def _predicted(self, last: Stage) -> dict[str, str]:
+        """The outputs of a model that predicts, and their columns."""
+        label = self._labels.param("outputCol") if self._labels else ""
+        columns = {PREDICTION: label or last.param("predictionCol")}
+        return columns | {out: c for out, param in OUTPUTS.items() if (c := last.param(param))}
+
+    def _made(self) -> dict[str, str]:
+        """The columns of one that only transforms: they are its outputs, under their own names."""
+        return {name: name for stage in self.stages for name in stage.makes}
 
     @property
-    def _prediction_param(self) -> str:
-        return "outputCol" if self._labels else "predictionCol"
+    def _has_sql(self) -> bool:
+        """Whether a stage makes columns that only its text tells."""
+        return any(stage.kind == SQL for stage in self.stages)
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -115,7 +122,7 @@ class SparkMLModel:
 
         Spark reads what earlier versions saved, and promises so within a major version.
         """
-        saved = self._last.spark_version
+        saved = (self._last or self.stages[-1]).spark_version
         try:
             here = importlib.metadata.version("pyspark")
         except importlib.metadata.PackageNotFoundError:
@@ -145,6 +152,8 @@ class SparkMLModel:
     @property
     def hint(self) -> str:
         """The line that tells the types of the columns."""
+        if self.inputs and not self.outputs((), ()):
+            return f'signature=Signature(inputs=(), outputs=(Field(name="…", type="{VECTOR}"), …))'
         return line_to_write(self.raw or ())
 
     @property
@@ -153,7 +162,8 @@ class SparkMLModel:
 
         A tree also takes the NaN that an assembler keeps.
         """
-        tree = self._last.kind.startswith(("DecisionTree", "GBT", "RandomForest"))
+        kind = self._last.kind if self._last else ""
+        tree = kind.startswith(("DecisionTree", "GBT", "RandomForest"))
         taken = {"ImputerModel", "StringIndexerModel", *(["VectorAssembler"] if tree else [])}
         return all(
             s.kind in taken and (s.kind == "ImputerModel" or s.param("handleInvalid") == "keep")
@@ -161,8 +171,14 @@ class SparkMLModel:
         )
 
     def outputs(self, inputs: tuple[Field, ...], recorded: tuple[Field, ...]) -> tuple[Field, ...]:
-        """`prediction`, and `probability` where the predictor has a column for it."""
+        """`prediction`, and `probability` where the predictor has a column for it.
+
+        Of a model that only transforms, the columns that no stage of it takes again.
+        """
         del inputs, recorded
+        if self._last is None:
+            taken = {name for stage in self.stages for name in stage.takes}
+            return self._transformed(lambda name: name not in taken)
         dtype = "int32" if self._last.kind in WHOLE else "double"
         made = [Field(name=PREDICTION, type="string" if self._labels else dtype)]
         if PROBABILITY in self.columns:
@@ -170,10 +186,26 @@ class SparkMLModel:
         return tuple(made)
 
     def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:
-        """`margin`, the raw predictions; `leaf` where the model was saved with a `leafCol`."""
+        """`margin`, the raw predictions; `leaf` where the model was saved with a `leafCol`.
+
+        Of a model that only transforms, the columns in between.
+        """
         del inputs
+        if self._last is None:
+            usual = {f.name for f in self.outputs((), ())}
+            return self._transformed(lambda name: name not in usual)
         types = {MARGIN: VECTOR, LEAF: "list<int32>"}
         return tuple(Field(name=n, type=t) for n, t in types.items() if n in self.columns)
+
+    def _transformed(self, wanted: Callable[[str], bool]) -> tuple[Field, ...]:
+        """The wanted ones of the columns that the stages make, as far as their type is known."""
+        types = {
+            name: OUTPUT_TYPES[stage.kind]
+            for stage in self.stages
+            for name in stage.makes
+            if stage.kind in OUTPUT_TYPES
+        }
+        return tuple(Field(name=n, type=t) for n, t in types.items() if wanted(n))
 
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> SparkMLPredictor:
         """The model bound to a signature, for `sparkml.spark.ml.score` to score."""
@@ -187,7 +219,16 @@ class SparkMLModel:
                     where=where,
                     fix=did_you_mean(name, signature.names),
                 )
-        check_outputs([f.name for f in signature.outputs], self.columns, where=where)
+        names = [f.name for f in signature.outputs]
+        if self._last is None and self._has_sql:
+            self.columns = {name: name for name in (*self.columns, *names)}
+        check_outputs(names, self.columns, where=where)
+        if own := [name for name in names if name.lower() == "error"]:
+            raise SignatureError(
+                f"its column '{own[0]}' would stand beside the row's own error",
+                where=where,
+                fix="name the outputs without it, or save the stage with another outputCol",
+            )
         return SparkMLPredictor(self, signature)
 
     def width(self, given: Field) -> int | None:

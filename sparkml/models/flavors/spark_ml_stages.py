@@ -74,6 +74,8 @@ class Stage:
     def _columns(self, params: tuple[str, ...]) -> tuple[str, ...]:
         found: list[str] = []
         for name in params:
+            if self.params.get(f"{name}s"):
+                continue  # `outputCol` has a default, which counts where `outputCols` is unset
             value = self.params.get(name) or []
             found += [value] if isinstance(value, str) else value
         return tuple(dict.fromkeys(found))

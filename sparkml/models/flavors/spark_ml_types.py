@@ -47,6 +47,46 @@ INPUT_TYPES = {
 """A stage's class → the type of the table's columns that it takes; a predictor takes a vector."""
 
 
+OUTPUT_TYPES = {
+    **dict.fromkeys(
+        ("Binarizer", "Bucketizer", "ImputerModel", "StringIndexerModel", "TargetEncoderModel"),
+        "double",
+    ),
+    "IndexToString": "string",
+    **dict.fromkeys(("NGram", "RegexTokenizer", "StopWordsRemover", "Tokenizer"), "list<string>"),
+    **dict.fromkeys(
+        (
+            "ChiSqSelectorModel",
+            "CountVectorizerModel",
+            "DCT",
+            "DistributedLDAModel",
+            "ElementwiseProduct",
+            "FeatureHasher",
+            "HashingTF",
+            "IDFModel",
+            "Interaction",
+            "LocalLDAModel",
+            "MaxAbsScalerModel",
+            "MinMaxScalerModel",
+            "Normalizer",
+            "OneHotEncoderModel",
+            "PCAModel",
+            "PolynomialExpansion",
+            "RobustScalerModel",
+            "StandardScalerModel",
+            "UnivariateFeatureSelectorModel",
+            "VarianceThresholdSelectorModel",
+            "VectorAssembler",
+            "VectorIndexerModel",
+            "VectorSlicer",
+            "Word2VecModel",
+        ),
+        VECTOR,
+    ),
+}
+"""The class of a stage that does not predict → the type of the columns that it makes."""
+
+
 def input_type(stage: Stage) -> str:
     """The type of the columns that a stage takes; empty where its class does not tell."""
     return INPUT_TYPES.get(stage.kind, VECTOR if stage.param("featuresCol") else "")

@@ -15,7 +15,7 @@ A regressor or ranker gives the library's number whatever its objective, as its 
 Classes are indices, `int64`: XGBoost knows no others. Of early stopping's rounds the best counts,
 as in the wrappers (a bare `Booster.predict` would take them all). Features reach the library in
 single precision, which is all that it computes with, and its numbers are `float`; probabilities
-and extras are the same 32 bits in doubles.
+and extras are the same 32 bits in doubles. A base margin is a column: see `xgboost_margin`.
 
 A category that the model was not trained on is an error on its row: the library (3.2) would score
 it as the first category. Extras other than the margin are an error on rows with infinities, which
@@ -24,16 +24,19 @@ XGBoost's own matrix refuses.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from sparkml.models.extra_outputs import CONTRIBUTIONS, LEAF, MARGIN, per_tree
 from sparkml.models.extras import need
-from sparkml.models.flavors.boosted import BoostedModel, coded
-from sparkml.models.flavors.boosted_categories import categories_of_xgboost
+from sparkml.models.flavors.boosted import BoostedModel
+from sparkml.models.flavors.boosted_categories import categories_of_xgboost, coded
+from sparkml.models.flavors.boosted_rounds import of_rounds
 from sparkml.models.flavors.xgboost_device import device_of_booster, put_on
 from sparkml.models.flavors.xgboost_file import model_file, refuse_newer, unreadable
+from sparkml.models.flavors.xgboost_margin import CONFIG as MARGIN_CONFIG
+from sparkml.models.flavors.xgboost_margin import margin_of
 from sparkml.models.flavors.xgboost_trees import check_booster
 from sparkml.models.model_config import check_keys
 from sparkml.models.pools import pool_threads
@@ -52,6 +55,7 @@ OF_EACH_CLASS = frozenset({"multi:softprob", "multi:softmax"})
 ABOVE_A_HALF = frozenset({"binary:hinge", "binary:logitraw"})
 CONFIG = {
     "device": "where the model runs: cpu (default), cuda (a Spark task's own GPU) or cuda:1",
+    **MARGIN_CONFIG,
 }
 """The keys of `model_config` that an XGBoost model takes."""
 NUMBERS = frozenset({"XGBModel", "XGBRanker", "XGBRegressor", "XGBRFRegressor"})
@@ -70,7 +74,7 @@ def open_model(
 
     Raises:
         ModelUnreadable: the file is no XGBoost model, is damaged, or is from a newer XGBoost.
-        ConfigError: an unknown key of `model_config`.
+        ConfigError: an unknown key of `model_config`, or a margin that can be none.
         ExtraMissing: XGBoost is not installed.
         GpuMissing: it is told to use a GPU, and XGBoost sees none.
     """
@@ -85,17 +89,28 @@ def open_model(
     put_on(booster, str(model_config.get("device", "cpu")))
     own = description.flavors["xgboost"] if description else {}
     wrapper = str(own.get("model_class", "")).rpartition(".")[2]
-    return BoostedModel(XGBoostBooster(booster, xgboost, wrapper), where=str(path))
+    margin = margin_of(booster, model_config, where=str(path))
+    return BoostedModel(XGBoostBooster(booster, xgboost, wrapper), where=str(path), margin=margin)
+
+
+class Rows(NamedTuple):
+    """What is scored: the matrix, and what each row's sum begins with, where that is given."""
+
+    values: npt.NDArray[np.float32]
+    margin: npt.NDArray[np.float32] | None = None
 
 
 class XGBoostBooster:
     """A `boosted.Booster`; `wrapper` is the class that MLflow says it was stored from."""
 
+    blanks = False
+
     def __init__(self, booster: Any, xgboost: Any, wrapper: str = "") -> None:
-        self._booster, self._xgboost = booster, xgboost
+        self._booster, self._xgboost, self._wrapper = booster, xgboost, wrapper
         config = _config(booster)
         self._objective: str = config["objective"]["name"]
-        linear = config["gradient_booster"]["name"] == "gblinear"
+        kind = config["gradient_booster"]["name"]
+        linear, self._dart = kind == "gblinear", kind == "dart"
         best = booster.attr("best_iteration")
         self._rounds = (0, int(best) + 1 if best is not None and not linear else 0)
         # A matrix in host memory is scored in place by the CPU alone.
@@ -113,6 +128,13 @@ class XGBoostBooster:
             CONTRIBUTIONS: lambda x: self._from_dmatrix(x, pred_contribs=True),
         }
 
+    def of_rounds(self, params: Mapping[str, Any]) -> XGBoostBooster:
+        """The same with the trees that `iteration_range` names."""
+        if not params:
+            return self
+        booster = of_rounds(self._booster, params)
+        return XGBoostBooster(booster, self._xgboost, self._wrapper)
+
     def check(self) -> None:
         """See `check_booster`."""
         check_booster(self._booster)
@@ -124,7 +146,11 @@ class XGBoostBooster:
     def of_matrix(self, values: npt.NDArray[np.float64]) -> Any:
         """The matrix in single precision, as the library itself would convert it."""
         with np.errstate(over="ignore"):  # 1e300 is an infinity there too
-            return values.astype(np.float32)
+            return Rows(values.astype(np.float32))
+
+    def beside(self, x: Rows, margin: npt.NDArray[np.float32] | None) -> Rows:
+        """The rows with their margins."""
+        return Rows(x.values, margin)
 
     def score(self, x: Any, *, probability: bool) -> tuple[Any, Any]:
         """The wrappers' `predict` and `predict_proba`, from one pass."""
@@ -144,19 +170,22 @@ class XGBoostBooster:
         chances = result if several else np.vstack((1.0 - result, result)).T
         return (result > 0.5).astype(np.int64), chances if probability else None
 
-    def _predict(self, x: Any, *, margin: bool = False) -> Any:
-        if not self._in_place:
+    def _predict(self, x: Rows, *, margin: bool = False) -> Any:
+        # In place, XGBoost (3.2) adds no base margin to dart's trees.
+        if not self._in_place or (self._dart and x.margin is not None):
             return self._from_dmatrix(x, output_margin=margin)
         return self._booster.inplace_predict(
-            x,
+            x.values,
+            base_margin=x.margin,
             iteration_range=self._rounds,
             predict_type="margin" if margin else "value",
             validate_features=False,
         )
 
-    def _from_dmatrix(self, x: Any, **kind: bool) -> Any:
+    def _from_dmatrix(self, x: Rows, **kind: bool) -> Any:
         rows = self._xgboost.DMatrix(
-            x,
+            x.values,
+            base_margin=x.margin,
             feature_names=self._booster.feature_names,
             feature_types=self._booster.feature_types,
             nthread=pool_threads(),

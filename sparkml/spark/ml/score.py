@@ -160,8 +160,8 @@ def _output(df: DataFrame, name: str, dtype: str) -> Column:
     value, target = column(name), spark_type(to_arrow_type(dtype))
     if isinstance(df.schema[name].dataType, VectorUDT):
         value = vector_to_array(value)
-    elif isinstance(target, ArrayType):  # the leaf of a lone tree
-        value = F.array(value)
+    elif isinstance(target, ArrayType) and not isinstance(df.schema[name].dataType, ArrayType):
+        value = F.array(value)  # the leaf of a lone tree
     return value.cast(target)
 
 

@@ -24,6 +24,7 @@ from tests.graphs import (
     INT64,
     STRING,
     UINT8,
+    UINT64,
     fields,
     graph,
     identity,
@@ -109,6 +110,7 @@ def test_an_id_beyond_the_table_is_the_row_s_error(save):
         (INT64, "double", [1.0, -(2.0**53)], [1, -(2**53)]),
         (INT32, "int64", [7, -7], [7, -7]),
         (UINT8, "int16", [0, 255], [0, 255]),
+        (UINT64, "int64", [0, 2**63 - 1], [0, 2**63 - 1]),
         (BOOL, "bool", [True, False], [True, False]),
         (BOOL, "double", [1.0, 0.0], [True, False]),
         (STRING, "string", ["é", ""], ["é", ""]),
@@ -139,6 +141,7 @@ def predictor_type(name):
         (INT64, "double", 1e300, "truncated"),
         (INT32, "int64", 2**40, "not in range"),
         (UINT8, "int64", 256, "not in range"),
+        (UINT64, "int64", -1, "not in range"),
         (BOOL, "double", 0.5, "truncated"),
         (INT64, "int64", None, "a tensor of int64 has no place for one"),
         (STRING, "string", None, "a tensor of str has no place for one"),
@@ -288,3 +291,26 @@ def test_an_output_without_a_value_for_each_row_is_named(save):
     scorer = load_scorer(read_spec(save(model)))
     with pytest.raises(ContractViolation, match=r"a result of the shape \(1, 1\) for 2 rows"):
         scorer(pa.RecordBatch.from_pydict({"x": [[1.0, 2.0]] * 2}))
+
+
+def test_unsigned_numbers_beyond_a_long_are_errors_until_decimals_are_declared(save):
+    """They never wrap round: Spark's widest whole number ends at 2^63, a decimal holds them all."""
+    largest = 2**64 - 1
+    path = save(
+        graph([node("Sub", "top x", "y")], {"x": (UINT64, ["N"])}, {"y": (UINT64, ["N"])},
+              top=np.array(largest, np.uint64))
+    )  # fmt: skip
+    batch = pa.RecordBatch.from_pydict({"x": pa.array([2**63, 1], pa.decimal128(20, 0))})
+    first = load_scorer(read_spec(path))
+    made = first(pa.RecordBatch.from_pydict({"x": [2**63 - 1, 1]}))
+    assert made.column(0).to_pylist() == [None, None]
+    assert "not in range" in made["error"][1]["message"].as_py()
+    with pytest.raises(SignatureError, match=r"is decimal128\(20, 0\), the model takes int64"):
+        first(batch)
+
+    wide = Signature(
+        inputs=(Field(name="x", type="decimal128(20, 0)"),),
+        outputs=(Field(name="y", type="decimal128(20, 0)"),),
+    )
+    made = load_scorer(read_spec(path, signature=wide))(batch)
+    assert made.column(0).to_pylist() == [2**63 - 1, largest - 1]
