@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What `read_spec` was told of a model; `where` is its address, for errors."""
+    """What `read_spec` was told of a model; `where` is its address, for errors.
+
+    `site` names the environment in which it is asked (`sites`).
+    """
 
     digest: str
     where: str
@@ -44,6 +47,7 @@ class Question:
     outputs: tuple[str, ...]
     params: Mapping[str, Any]
     model_config: Mapping[str, Any]
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

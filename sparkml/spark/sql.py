@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sparkml.models.read import read_spec
 from sparkml.models.typed import refuse_open
 from sparkml.spark.ml.score import refuse_in_udf
+from sparkml.spark.own_libraries import own_libraries
 from sparkml.spark.ship import ship
 from sparkml.spark.types import quoted
 from sparkml.spark.udf import raw_udf
@@ -47,7 +48,8 @@ def register_sql(
     refuse_open(spec)
     ship(spark, spec)
     raw = f"_sparkml_{hashlib.sha256(spec.to_json().encode()).hexdigest()[:24]}"
-    spark.udf.register(raw, raw_udf(spec, tuned=tuned))
+    with own_libraries(spark, spec.environment):
+        spark.udf.register(raw, raw_udf(spec, tuned=tuned))
     parameters, pairs = [], []
     for f in spec.signature.inputs:
         dtype = sql_type(to_arrow_type(f.type))

@@ -18,6 +18,7 @@ from sparkml.models.typed import refuse_open
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.ml.score import refuse_in_udf
+from sparkml.spark.own_libraries import own_libraries
 from sparkml.spark.score import score_type
 from sparkml.spark.ship import ship
 from sparkml.spark.types import column, folds_case, quoted, spark_type
@@ -72,7 +73,9 @@ def score_udf(
             given = _as_vector(given, spec) or given
         if not given:
             given = {name: name for name in spec.signature.names}
-        scores: Column = raw(struct_of(spec, _checked(given, spec, fold_case=folds_case(session))))
+        struct = struct_of(spec, _checked(given, spec, fold_case=folds_case(session)))
+        with own_libraries(session, spec.environment):
+            scores: Column = raw(struct)
         return scores
 
     return columns
