@@ -19,10 +19,10 @@ from sparkml.models.environment import installed_here
 from sparkml.models.host_cache import staging
 from sparkml.models.recorded import OURS, check_trusted, needs, recorded, unmet
 from sparkml.models.sites import PREFIX, admit_site, holds_site, present
-from sparkml.models.wheels import INDEX, Target, UvFailed, UvMissing, install, resolve
+from sparkml.models.wheels import INDEX, Chosen, Target, UvFailed, UvMissing, install, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from sparkml.models import FlavorRow
@@ -74,26 +74,15 @@ def match(
 
 def _build(name: str, wanted: Iterable[str], *, where: str) -> None:
     """Make the environment; of several processes that do so at once, the first one's stays."""
-    here: dict[str, str] = {}
-    for one in importlib.metadata.distributions():
-        here.setdefault(canonicalize_name(one.name or "-"), one.version)
-    here.pop("-", None)  # what was not installed or removed as a whole
+    here = _installed()
     with staging() as scratch:
         made = scratch / "made"
         site = made / name
         site.mkdir(parents=True)
         listed = scratch / "listed.txt"
         try:
-            preferred = (f"{known}=={version}" for known, version in here.items())
-            found = dict(
-                line.split("==", 1)
-                for line in resolve(wanted, HERE, preferred=preferred, scratch=scratch)
-            )
-            changed = [
-                f"{each}=={version}"
-                for each, version in found.items()
-                if here.get(each) != version and each not in OURS
-            ]
+            preferred = (f"{known}=={_public(version)}" for known, version in here.items())
+            changed = changed_of(resolve(wanted, HERE, preferred=preferred, scratch=scratch), here)
             listed.write_text("\n".join(changed), encoding="utf-8")
             install(listed, HERE, into=site, hashed=False)
         except UvMissing as error:
@@ -106,3 +95,31 @@ def _build(name: str, wanted: Iterable[str], *, where: str) -> None:
                 f"the model again with such versions, or set environment: warn; {INDEX}",
             ) from error
         admit_site(made, name, changed)
+
+
+def _installed() -> dict[str, str]:
+    """What is installed here: each distribution's version."""
+    found: dict[str, str] = {}
+    for one in importlib.metadata.distributions():
+        if one.name:  # else a remnant
+            found.setdefault(canonicalize_name(one.name), one.version)
+    return found
+
+
+def _public(version: str) -> str:
+    """The version that a build such as `2.4.0+cpu` is of."""
+    return version.partition("+")[0]
+
+
+def changed_of(chosen: Iterable[Chosen], here: Mapping[str, str]) -> list[str]:
+    """What is to be installed: other versions than those here, and what is new and they need.
+
+    What is installed as it is needs nothing more than it has: a build for the CPU alone, say.
+    """
+    chosen = [one for one in chosen if one.name not in OURS]
+    known = {name: (version, _public(version)) for name, version in here.items()}
+    new = {one.name for one in chosen if one.version not in known.get(one.name, ())}
+    wanted = {one.name for one in chosen if one.name in new and (one.asked or one.name in here)}
+    while further := {o.name for o in chosen if o.name in new and o.by & wanted} - wanted:
+        wanted |= further
+    return [str(one) for one in chosen if one.name in wanted]

@@ -8,6 +8,7 @@ digest of all that it is made from.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sparkml.models.host_cache import cache_root, place_once, private
 PREFIX = "sparkml-site-"
 """How the folders' names begin: by them a process knows with which one it runs."""
 NOTE = "site.json"
+_NAME = re.compile(PREFIX + "[0-9a-f]{40}")
 
 
 def present() -> str:
@@ -95,6 +97,10 @@ def holds_site(name: str) -> bool:
 
 
 def _place(name: str) -> Path:
+    if not _NAME.fullmatch(name):
+        raise EnvironmentMismatch(
+            f"'{name}' is no environment's name", where="environment", fix="read the spec again"
+        )
     return private(cache_root() / "environments") / name.removeprefix(PREFIX)
 
 

@@ -29,10 +29,6 @@ LONGEST_S = 1_800
 PROVIDED = frozenset({"pyspark", "py4j", "delta-spark"})
 """Spark's own: a second copy would hide it."""
 
-LEFT_OUT = frozenset({"nvidia-nccl-cu12"})
-"""What XGBoost asks for to train on several GPUs, 300 MB. It scores without, and the lock leaves
-it out as well (`tools/lock.sh`), so it need not be installed here either."""
-
 
 class UvFailed(Exception):
     """uv ended with an error: what it said, in one line, without addresses."""
@@ -57,12 +53,23 @@ class Target:
         return ["--quiet", "--only-binary", ":all:", "--python", sys.executable, *given]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A version that was chosen, and the distributions that need it; `asked`: the caller does."""
+
+    name: str
+    version: str
+    by: frozenset[str]
+    asked: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}"
+
+
 def resolve(
     wanted: Iterable[str], target: Target, *, preferred: Iterable[str], scratch: Path
-) -> list[str]:
-    """Everything that is needed, as `name==version`: what was preferred, where it fits.
-
-    All but what is `PROVIDED`; and of XGBoost's needs, what is `LEFT_OUT`.
+) -> list[Chosen]:
+    """Everything that is needed but for what is `PROVIDED`: what was preferred, where it fits.
 
     Asks the package index for descriptions (uv's cache holds them); some 0.5 s, no wheel is
     fetched. `scratch` is a folder for uv's files.
@@ -71,17 +78,22 @@ def resolve(
         UvFailed: no versions fit together, one has no wheel, or the index does not answer.
         UvMissing: there is no uv.
     """
-    listed, found = scratch / "wanted.txt", scratch / "found.txt"
+    listed, found, never = (scratch / f"{name}.txt" for name in ("wanted", "found", "never"))
     listed.write_text("".join(f"{line}\n" for line in wanted), encoding="utf-8")
     found.write_text("".join(f"{line}\n" for line in preferred), encoding="utf-8")
-    never = scratch / "never.txt"  # uv's way to leave a need out: one that no machine has
+    # uv's way to leave a need out: one that no machine has
     never.write_text("".join(f"{name}; os_name == 'none'\n" for name in PROVIDED), encoding="utf-8")
-    shown = ["--no-header", "--no-annotate", "--output-file", str(found)]
+    shown = ["--no-header", "--annotation-style", "line", "--output-file", str(found)]
     _run([*uv(), "pip", "compile", *target.options, *shown, "--override", str(never), str(listed)])
-    lines = found.read_text(encoding="utf-8").splitlines()
-    names = {line.partition("==")[0] for line in lines}
-    left_out = frozenset() if "torch" in names else LEFT_OUT
-    return [line for line in lines if line.partition("==")[0] not in left_out]
+    return [_chosen(*line) for line in _LINE.findall(found.read_text(encoding="utf-8"))]
+
+
+_LINE = re.compile(r"^([\w.-]+)==(\S+)\s+# via (.+)$", re.MULTILINE)
+
+
+def _chosen(name: str, version: str, via: str) -> Chosen:
+    by = via.split(", ")
+    return Chosen(name=name, version=version, by=frozenset(by), asked=by[-1].startswith("-r "))
 
 
 def install(listed: Path, target: Target, *, into: Path, hashed: bool) -> None:
@@ -120,7 +132,10 @@ def project_folder() -> Path | None:
 
 
 def _run(argv: list[str]) -> None:
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=LONGEST_S)
+    try:
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=LONGEST_S)
+    except subprocess.TimeoutExpired as error:
+        raise UvFailed(f"it took longer than {LONGEST_S // 60} minutes") from error
     if done.returncode:
         # The index's address may hold a password, and is nobody's business in a log.
         said = re.sub(r"https?://\S+", "(address)", done.stderr)

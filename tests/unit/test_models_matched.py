@@ -24,10 +24,11 @@ from sparkml import load_scorer, read_spec
 from sparkml.errors import EnvironmentMismatch, ModelUnreadable, SetupError, UntrustedModel
 from sparkml.models import FLAVORS
 from sparkml.models.environment import EnvironmentWarning
-from sparkml.models.matched import match
+from sparkml.models.matched import changed_of, match
 from sparkml.models.mlmodel import MLmodel
 from sparkml.models.recorded import recorded
 from sparkml.models.sites import libraries, site_folder
+from sparkml.models.wheels import Chosen
 from tests.matched_models import HOSTS, NOW, OLD, THEN, suffix_model
 
 ROOT = Path(__file__).parents[2]
@@ -188,6 +189,28 @@ def test_the_folder_holds_what_differs_and_is_made_once(cache, tmp_path, no_uv):
     no_uv()
     assert name_of(tmp_path / "again", "numpy>=2.0", OLD) == name
     assert built(cache) == [name.rpartition("-")[2]]
+
+
+def test_what_stays_as_it_is_needs_nothing_more():
+    """A build for the CPU alone, a library without one that it asks for in vain."""
+
+    def chosen(name, version, *by):
+        return Chosen(name=name, version=version, by=frozenset(by), asked=not by)
+
+    here = {"torch": "2.4.0+cpu", "xgboost": "3.2.0", "a": "1.0", "mlflow-skinny": "3.1"}
+    found = [
+        chosen("torch", "2.4.0"),
+        chosen("nvidia-cublas", "12", "torch"),
+        chosen("nvidia-nccl", "2", "xgboost", "torch"),
+        chosen("xgboost", "3.2.0", "a"),
+        chosen("mlflow-skinny", "3.2"),
+        chosen("a", "2.0"),
+        chosen("b", "1.0", "a"),
+        chosen("c", "1.0", "b"),
+        chosen("d", "1.0"),
+    ]
+    assert changed_of(found, here) == ["a==2.0", "b==1.0", "c==1.0", "d==1.0"]
+    assert changed_of([chosen("torch", "2.4.0+cu121")], here) == ["torch==2.4.0+cu121"]
 
 
 def test_the_model_is_opened_first_with_its_own_libraries(cache, tmp_path):
