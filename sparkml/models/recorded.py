@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sparkml.errors import EnvironmentMismatch, UntrustedModel
@@ -30,6 +30,8 @@ OURS = PROVIDED | {"mlflow", "mlflow-skinny", "mlflow-tracing", "sparkml"}
 """Distributions that stay as they are here, whatever a model records."""
 PYTHONS = ("3.11", "3.12", "3.13")
 """The versions of Python that sparkml runs on."""
+
+MOST_LINES, LONGEST_LINE = 2_000, 2_000
 
 _OF_THE_INDEX = re.compile(r"-(i|f|-[a-z-]*(index|host|links|binary|pre))\b")
 _CONDA = re.compile(r"\s*([\w.-]+)\s*(==?)\s*([\w.]+)\s*(=.*)?")
@@ -87,13 +89,10 @@ def recorded(
     versions = recorded_versions(folder, description)
     python = versions.pop("python", "")
     lines = _lines(folder) or [f"{name}=={version}" for name, version in versions.items()]
-    found = []
-    for line in lines:
-        parsed = _parsed(line, where)
-        marker = parsed.marker
-        if marker is None or marker.evaluate({"extra": "", **(target or {})}):
-            parsed.marker = None
-            found.append(parsed)
+    if len(lines) > MOST_LINES:
+        raise _no_library(f"{len(lines):,} lines", where)
+    parsed = (_parsed(line, {"extra": "", **(target or {})}, where) for line in lines)
+    found = [one for one in parsed if one is not None]
     if not any(one.specifier for one in found):
         raise EnvironmentMismatch(
             "the model records no versions of the libraries that it was trained with",
@@ -161,18 +160,25 @@ def _is_met(requirement: Requirement) -> bool:
     return version is not None and requirement.specifier.contains(version, prereleases=True)
 
 
-def _parsed(line: str, where: str) -> Requirement:
+def _parsed(line: str, target: Mapping[str, str], where: str) -> Requirement | None:
+    """The requirement without its marker; None where the marker says that it is for others."""
     try:
-        parsed = Requirement(line)
-    except InvalidRequirement:
-        parsed = None
-    if parsed is None or parsed.url:
-        raise EnvironmentMismatch(
-            f"the model's requirements name {line!r}, which is no library of a package index",
-            where=where,
-            fix="log the model with a released version of it, or set environment: warn",
-        )
-    return parsed
+        parsed = Requirement(line[: LONGEST_LINE + 1])
+        marker, parsed.marker = parsed.marker, None
+        applies = marker is None or marker.evaluate(dict(target))
+    except (ValueError, LookupError, RecursionError):  # as packaging raises them
+        raise _no_library(repr(line[:80]), where) from None
+    if parsed.url or len(line) > LONGEST_LINE:
+        raise _no_library(repr(line[:80]), where)
+    return parsed if applies else None
+
+
+def _no_library(named: str, where: str) -> EnvironmentMismatch:
+    return EnvironmentMismatch(
+        f"the model's requirements name {named}, which is no library of a package index",
+        where=where,
+        fix="log the model with a released version of it, or set environment: warn",
+    )
 
 
 def _lines(folder: Path) -> list[str]:

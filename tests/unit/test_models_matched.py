@@ -126,7 +126,18 @@ def test_conda_s_file_and_the_mlmodel_stand_in_where_there_are_no_requirements(t
 
 
 @pytest.mark.parametrize(
-    "line", ["-r other.txt", "git+https://example.com/x", "x @ https://example.com/x", "./x.whl"]
+    "line",
+    [
+        "-r other.txt",
+        "git+https://example.com/x",
+        "x @ https://example.com/x",
+        "./x.whl",
+        f"x=={'1' * 3000}",
+        f"x==1; {'(' * 900}os_name == 'a'{')' * 900}",
+        "x==1; nonsense == '1'",
+        "x==1\n" * 2_001,
+    ],
+    ids=lambda line: line[:20],
 )
 def test_what_no_index_has_is_refused(line, tmp_path):
     with pytest.raises(EnvironmentMismatch, match="no library of a package index"):
