@@ -229,6 +229,9 @@ def test_the_model_is_opened_first_with_its_own_libraries(cache, tmp_path):
     model = suffix_model(tmp_path / "m", "roman==4.2", needs="roman")
     with pytest.raises(ModelUnreadable, match="roman"):
         read_spec(model, environment="ignore")
+    with_other = suffix_model(tmp_path / "other", "roman==4.2", "scikit-learn==1.2", needs="roman")
+    with pytest.raises(ModelUnreadable, match=r"with scikit-learn 1\.2.*set environment: match"):
+        read_spec(with_other, environment="ignore")
     spec = read_spec(model, environment="match")
     assert libraries(spec.environment) == ("roman==4.2",)
 
