@@ -122,7 +122,7 @@ def _with_libraries(
     if not differences or policy == "match":
         return error
     what = f"{error.what} (trained with {', '.join(differences)})"
-    fix = "set environment: match, or install those versions"
+    fix = f"set environment: match, or {error.fix}"
     return ModelUnreadable(what, where=error.where, fix=fix)
 
 
