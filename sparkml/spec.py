@@ -74,7 +74,8 @@ class ModelSpec:
 
     `name` is the model's name and the name of its output column. `uri` is the resolved address:
     an alias has become a version. `digest` is the SHA-256 over every file. `nulls` maps an input
-    column to its policy; the key `"*"` holds the default.
+    column to its policy; the key `"*"` holds the default. `environment` names the folder of the
+    model's own libraries (`environment: match`); empty where those of the driver score it.
     """
 
     name: str
@@ -86,6 +87,7 @@ class ModelSpec:
     nulls: Mapping[str, NullPolicy] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     model_config: Mapping[str, Any] = field(default_factory=dict)
+    environment: str = ""
 
     def null_policy(self, column: str) -> NullPolicy:
         """The policy of an input column: its own, else that of `"*"`, else `quarantine`.

@@ -41,7 +41,6 @@ def strip(site: Path) -> None:
         lines = record.read_text(encoding="utf-8").splitlines() if record.is_file() else []
         kept = [line for line in lines if (site / line.rsplit(",", 2)[0].strip('"')).is_file()]
         record.write_text("".join(f"{line}\n" for line in sorted(kept)), encoding="utf-8")
-    (site / ".lock").unlink(missing_ok=True)
 
 
 def check_folder(site: Path, *, python: str, arch: str) -> None:

@@ -1,19 +1,12 @@
 """The packed environment: libraries for the cluster's Python and processor, from wheels alone.
 
-It is a site folder, not a virtual environment: the cluster's own Python runs it through
-PYTHONPATH. So nothing in it names a path of this machine, no interpreter travels, and a cluster of
-another processor is served from here as well.
+It is a site folder (`sparkml.models.wheels`), stripped, as an archive.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import re
-import shutil
-import subprocess
-import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +15,8 @@ from typing import TYPE_CHECKING
 from emr.errors import PackageError
 from emr.package.archive import check_folder, strip, write_tar_gz
 from emr.package.checksum import checksums
-from emr.package.script import project_folder
+from emr.package.requirements import LEFT_OUT
+from sparkml.models.wheels import INDEX, Target, UvFailed, UvMissing, install, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +76,8 @@ def build_environment(
     with tempfile.TemporaryDirectory(prefix=".building-", dir=cache) as scratch:
         site = Path(scratch, "site")
         report(f"environment: installing {len(requirements.names)} libraries for {PLATFORMS[arch]}")
-        _install(requirements, site, Path(scratch), python=python, arch=arch)
+        target = Target(python=python, platform=PLATFORMS[arch])
+        _install(requirements, site, Path(scratch), target)
         strip(site)
         check_folder(site, python=python, arch=arch)
         report("environment: compressing")
@@ -107,52 +102,25 @@ def _known(archive: Path, note: Path) -> Built | None:
         return None
 
 
-def _install(
-    requirements: Requirements, site: Path, scratch: Path, *, python: str, arch: Arch
-) -> None:
-    listed = scratch / "requirements.txt"
-    listed.write_text(requirements.text, encoding="utf-8")
-    options = [
-        *("--quiet", "--no-deps", "--only-binary", ":all:", "--link-mode", "copy"),
-        *("--target", str(site), "--python", sys.executable),
-        *("--python-version", python, "--python-platform", PLATFORMS[arch]),
-    ]
-    hashed = ["--require-hashes"] if requirements.hashed else []
-    _run([*find_uv(), "pip", "install", *options, *hashed, "-r", str(listed)])
-    if requirements.own:
-        own = scratch / "own.txt"
-        own.write_bytes(requirements.own)
-        _run([*find_uv(), "pip", "install", *options, "--require-hashes", "-r", str(own)])
-
-
-def _run(argv: list[str]) -> None:
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=1_800)
-    if done.returncode:
-        # The index's address may hold a password, and is nobody's business in a log.
-        said = re.sub(r"https?://\S+", "(address)", done.stderr)
+def _install(requirements: Requirements, site: Path, scratch: Path, target: Target) -> None:
+    listed, own = scratch / "requirements.txt", scratch / "own.txt"
+    text, hashed = requirements.text, requirements.hashed
+    try:
+        if requirements.wanted:
+            known = (name for name in requirements.names if "==" in name)
+            found = resolve(requirements.wanted, target, preferred=known, scratch=scratch)
+            text = "\n".join(str(one) for one in found if one.name not in LEFT_OUT)
+            hashed = False
+        listed.write_text(text, encoding="utf-8")
+        install(listed, target, into=site, hashed=hashed)
+        if requirements.own:
+            own.write_bytes(requirements.own)
+            install(own, target, into=site, hashed=True)
+    except UvMissing as error:
+        raise PackageError(str(error), where="PATH", fix="pip install uv") from error
+    except UvFailed as error:
         raise PackageError(
-            f"the environment cannot be installed: {' '.join(said.split())[-600:]}",
+            f"the environment cannot be installed: {error}",
             where="uv pip install",
-            fix="every library needs a wheel for the cluster's Python and processor; uv takes its "
-            "index from UV_DEFAULT_INDEX or uv.toml, not from pip's settings",
-        )
-
-
-def find_uv() -> list[str]:
-    """The command that runs uv: the machine's own, this project's, or this Python's module.
-
-    Raises:
-        PackageError: there is none.
-    """
-    root = project_folder()
-    ours = root / ".cache" / "uv" / "bin" / "uv" if root else None
-    found = shutil.which("uv") or (str(ours) if ours and ours.is_file() else None)
-    if found:
-        return [found]
-    if importlib.util.find_spec("uv") is not None:
-        return [sys.executable, "-m", "uv"]
-    raise PackageError(
-        "there is no uv, which installs for another Python and processor",
-        where="PATH",
-        fix="pip install uv",
-    )
+            fix=f"every library needs a wheel for the cluster's Python and processor; {INDEX}",
+        ) from error

@@ -18,11 +18,13 @@ from emr.package.manifest import (
     environment_address,
     package_of,
 )
+from emr.package.matched import matched
 from emr.package.pin import Pinned, pin_models
 from emr.package.requirements import Requirements, requirements_of
 from emr.package.script import Script, script_of
-from emr.package.sufficient import check_models, local_imports
+from emr.package.sufficient import check_models, local_models
 from emr.package.wheel import wheel_bytes, wheel_name
+from sparkml.models.imported import imports_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from emr.job_run import JobRun
     from emr.spec import ClusterSpec
+    from sparkml.models.imported import Imports
 
 CONFIG = "config.yaml"
 """The configuration's name on the cluster: what `--config` says there."""
@@ -74,6 +77,7 @@ def pack(
     resolved = resolved_config(run, script.job)
     pinned = None
     may_lack: tuple[str, ...] = ()
+    recorded: tuple[str, ...] = ()
     data = resolved.data
     if resolved.loaded is not None:
         config = resolved.loaded.config
@@ -82,10 +86,13 @@ def pack(
         if script.job == "score":
             pinned = pin_models(config, ship=run.ship_model, artifacts=spec.artifacts)
             config = pinned.config
-            may_lack = check_models(pinned.imports, run.environment, _packed(run, spec))
+            recorded = matched(config, pinned.found, spec, archive=run.environment.archive)
+            imports = {name: imports_of(*one) for name, one in pinned.found.items()}
+            may_lack = check_models(imports, run.environment, _packed(run, spec, recorded))
         data = config_bytes(config)
     code = _code(script, data, spec, cache=cache)
-    archive, requirements = _environment(run, spec, cache=cache, report=report, stored=stored)
+    packed = _packed(run, spec, recorded)
+    archive = _environment(run, spec, packed, cache=cache, report=report, stored=stored)
     package = package_of(
         spec.artifacts,
         script=code[0].key,
@@ -98,7 +105,7 @@ def pack(
     )
     return LocalPackage(
         package=package,
-        requirements=requirements,
+        requirements=packed.names if packed else (),
         notes=(*_notes(pinned), *may_lack),
         kms_key=spec.security.at_rest_kms_key,
     )
@@ -118,9 +125,15 @@ def plan_package(run: JobRun, spec: ClusterSpec) -> Package:
     script = script_of(run.job)
     resolved = resolved_config(run, script.job)
     data = resolved.data if resolved.loaded is None else config_bytes(resolved.loaded.config)
-    packed = _packed(run, spec)
+    recorded: tuple[str, ...] = ()
+    imports: dict[str, Imports] = {}
     if resolved.loaded is not None and script.job == "score":
-        check_models(local_imports(resolved.loaded.config), run.environment, packed)
+        config = resolved.loaded.config
+        found = local_models(config)
+        recorded = matched(config, found, spec, archive=run.environment.archive)
+        imports = {name: imports_of(*one) for name, one in found.items()}
+    packed = _packed(run, spec, recorded)
+    check_models(imports, run.environment, packed)
 
     def address(content: bytes, name: str) -> str:
         return code_address(spec.artifacts, checksums_of(content).sha256, name)
@@ -163,15 +176,15 @@ def _code(
     )
 
 
-def _requirements(run: JobRun, spec: ClusterSpec) -> Requirements:
-    machine = {"x86_64": "x86_64", "arm64": "aarch64"}[arch_of(spec)]
-    chosen = run.environment
-    return requirements_of(chosen.extras, chosen.requirements, python=spec.python, machine=machine)
-
-
-def _packed(run: JobRun, spec: ClusterSpec) -> Requirements | None:
+def _packed(run: JobRun, spec: ClusterSpec, recorded: tuple[str, ...]) -> Requirements | None:
     """What is packed; None where the run names an archive that is there."""
-    return None if run.environment.archive else _requirements(run, spec)
+    chosen = run.environment
+    if chosen.archive:
+        return None
+    machine = {"x86_64": "x86_64", "arm64": "aarch64"}[arch_of(spec)]
+    return requirements_of(
+        chosen.extras, chosen.requirements, python=spec.python, machine=machine, recorded=recorded
+    )
 
 
 def _environment_address(spec: ClusterSpec, requirements: Requirements) -> str:
@@ -182,21 +195,21 @@ def _environment_address(spec: ClusterSpec, requirements: Requirements) -> str:
 def _environment(
     run: JobRun,
     spec: ClusterSpec,
+    requirements: Requirements | None,
     *,
     cache: Path,
     report: Callable[[str], None],
     stored: Callable[[str], PackedFile | None],
-) -> tuple[PackedFile, tuple[str, ...]]:
+) -> PackedFile:
     """The environment's archive: the user's own, the stored one, the cache's, or built now."""
-    given = run.environment.archive
-    if given is not None:
+    if requirements is None:
+        given = run.environment.archive or ""
         found = stored(given)
-        return found or PackedFile(role="archive", key=given, sha256="", bytes=0, checksum=""), ()
-    requirements = _requirements(run, spec)
+        return found or PackedFile(role="archive", key=given, sha256="", bytes=0, checksum="")
     key = _environment_address(spec, requirements)
     found = stored(key)
     if found is not None:
-        return found, requirements.names
+        return found
     built = build_environment(
         requirements,
         python=spec.python,
@@ -204,7 +217,7 @@ def _environment(
         cache=cache / "environments",
         report=report,
     )
-    file = PackedFile(
+    return PackedFile(
         role="archive",
         key=key,
         sha256=built.sha256,
@@ -213,7 +226,6 @@ def _environment(
         content=built.content,
         path=built.path,
     )
-    return file, requirements.names
 
 
 def _notes(pinned: Pinned | None) -> tuple[str, ...]:

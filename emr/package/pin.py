@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from emr.package.matched import Found
     from sparkml.config.job import JobConfig, ModelEntry, Registry
-    from sparkml.models.imported import Imports
 
 Ship = Literal["auto", "always", "never"]
 
@@ -36,8 +36,8 @@ class Pinned:
     config: JobConfig
     files: tuple[PackedFile, ...]
     models: tuple[str, ...]
-    imports: Mapping[str, Imports]
-    """Each model's name → what opening it needs."""
+    found: Mapping[str, Found]
+    """Each model's name → its files here."""
 
 
 def pin_models(config: JobConfig, *, ship: Ship, artifacts: str) -> Pinned:
@@ -66,14 +66,14 @@ def pin_models(config: JobConfig, *, ship: Ship, artifacts: str) -> Pinned:
         config=config.model_copy(update=changes),
         files=tuple({f.key: f for one in pinned.values() for f in one.files}.values()),
         models=tuple(dict.fromkeys(one.folder for one in pinned.values() if one.folder)),
-        imports={name: one.imports for name, one in pinned.items()},
+        found={name: one.found for name, one in pinned.items()},
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _One:
     entry: ModelEntry
-    imports: Imports
+    found: Found
     folder: str = ""
     files: tuple[PackedFile, ...] = ()
 
@@ -85,7 +85,6 @@ def _pin(
     from sparkml.models.artifact import fetch
     from sparkml.models.digest import check_promise, model_files
     from sparkml.models.identify import identify
-    from sparkml.models.imported import imports_of
     from sparkml.models.mlmodel import read_mlmodel
     from sparkml.models.registry import resolve
 
@@ -107,19 +106,18 @@ def _pin(
     # A digest that the configuration names is a promise too, and is never written over.
     check_promise(entry.digest or "", found.digests, where=f"models.{name}: {uri}")
     description = read_mlmodel(found.folder)
-    row = identify(found.folder, description, entry.flavor, where=uri)
-    imports = imports_of(found.folder, description, row)
+    here = found.folder, description, identify(found.folder, description, entry.flavor, where=uri)
     update: dict[str, str | None] = {"uri": uri, "digest": found.digest}
     if trust == "promised" and not (entry.digest or found.promised):
         del update["digest"]  # on the cluster it would be the promise that nobody made
     if ship == "never" or (ship == "auto" and not local):
-        return _One(entry=entry.model_copy(update=update), imports=imports)
+        return _One(entry=entry.model_copy(update=update), found=here)
     folder = model_address(artifacts, found.digest)
     update["uri"] = folder
     update["origin"] = entry.origin or (None if address.kind == "path" else uri)
     listed = model_files(found.folder)
     files = tuple(_packed(f"{folder}/{relative}", path) for relative, path in listed)
-    return _One(entry=entry.model_copy(update=update), imports=imports, folder=folder, files=files)
+    return _One(entry=entry.model_copy(update=update), found=here, folder=folder, files=files)
 
 
 def _packed(key: str, path: Path) -> PackedFile:

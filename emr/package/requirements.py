@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emr.errors import PackageError
-from emr.package.script import project_folder
+from emr.machines.instances import arch_of
 from sparkml.errors import ConfigError, did_you_mean
+from sparkml.models.recorded import needs
+from sparkml.models.wheels import PROVIDED, project_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PROVIDED = frozenset({"pyspark", "py4j", "delta-spark"})
-"""The cluster's own: a second copy in the archive would hide it."""
+    from emr.spec import ClusterSpec
 
 LEFT_OUT = frozenset({"nvidia-nccl-cu12"})
 """What XGBoost asks for to train on several GPUs, 300 MB. It scores without, and the lock leaves
@@ -37,33 +38,42 @@ ALWAYS = "spark"
 class Requirements:
     """`text` is a requirements file for uv; `names` are its `name==version`.
 
-    `own` is the user's further file, whose lines have hashes.
+    `own` is the user's further file, whose lines have hashes. Where models' own versions are
+    matched, `wanted` holds these and what sparkml needs, `names` has them in their places, and what
+    is installed is resolved when it is built.
     """
 
     text: str
     names: tuple[str, ...]
     hashed: bool
     own: bytes = b""
+    wanted: tuple[str, ...] = ()
 
     @property
     def distributions(self) -> frozenset[str]:
         """The names of what is installed, the user's own among them."""
-        listed = (name.partition("==")[0] for name in self.names)
+        listed = (re.split(r"[^\w.-]", name, maxsplit=1)[0] for name in self.names)
         return frozenset({*map(normal, listed), *_named_in(self.own)})
 
     @property
     def digest(self) -> str:
-        """One SHA-256 over both files."""
-        own = hashlib.sha256(self.own).hexdigest()
+        """One SHA-256 over both files, and what is wanted."""
+        own = "\n".join([hashlib.sha256(self.own).hexdigest(), *self.wanted])
         return hashlib.sha256(f"{self.text}\n{own}".encode()).hexdigest()
 
 
 def requirements_of(
-    extras: Iterable[str], own: str | None, *, python: str, machine: str
+    extras: Iterable[str],
+    own: str | None,
+    *,
+    python: str,
+    machine: str,
+    recorded: Iterable[str] = (),
 ) -> Requirements:
     """The requirements of sparkml with these extras, for a Python version and a processor.
 
-    Offline; some 100 ms. `own` is the path of a further requirements file.
+    Offline; some 100 ms. `own` is the path of a further requirements file; `recorded` are those of
+    models, which come before the lock's versions.
 
     Raises:
         ConfigError: an unknown extra; the file is missing or not pinned by hashes.
@@ -77,15 +87,23 @@ def requirements_of(
             where="environment.extras",
             fix=did_you_mean(extra, known),
         )
-    names = _closure(wanted, _target(python, machine))
+    target = _target(python, machine)
+    names = _closure(wanted, target)
     locked = _locked()
     lines = [locked.get(name) or f"{name}=={_metadata(name, name).version}" for name in names]
+    chosen = {name: line.split()[0] for name, line in zip(names, lines, strict=True)}
+    recorded = tuple(recorded)
     return Requirements(
         text="".join(f"{line}\n" for line in lines),
-        names=tuple(line.split()[0] for line in lines),
+        names=tuple(dict(sorted({**chosen, **_by_name(recorded)}.items())).values()),
         hashed=all("--hash" in line for line in lines),
         own=_own(own),
+        wanted=(*recorded, *needs(*wanted, target=target)) if recorded else (),
     )
+
+
+def _by_name(lines: Iterable[str]) -> dict[str, str]:
+    return {normal(re.split(r"[^\w.-]", line, maxsplit=1)[0]): line for line in lines}
 
 
 def extra_that_brings(names: Iterable[str], *, among: Iterable[str]) -> str:
@@ -165,6 +183,11 @@ def _needed(
     if parsed.marker and not any(parsed.marker.evaluate({**target, "extra": e}) for e in chosen):
         return None
     return normal(parsed.name), frozenset(parsed.extras)
+
+
+def target_of(spec: ClusterSpec) -> dict[str, str]:
+    """What the markers of requirements are compared with on a cluster."""
+    return _target(spec.python, {"x86_64": "x86_64", "arm64": "aarch64"}[arch_of(spec)])
 
 
 def _target(python: str, machine: str) -> dict[str, str]:

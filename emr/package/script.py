@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import sparkml
 from sparkml.errors import ConfigError, did_you_mean
+from sparkml.models.wheels import project_folder
 
 JOBS = {
     "score": "JobConfig",
@@ -61,12 +61,6 @@ def script_of(job: str) -> Script:
     stem = path.stem.replace("_", "-")
     is_door = stem in JOBS and path.resolve() == (_doors() / path.name).resolve()
     return Script(name=path.name, data=path.read_bytes(), job=stem if is_door else None)
-
-
-def project_folder() -> Path | None:
-    """The project that sparkml runs from; None where it is an installed package."""
-    root = Path(sparkml.__file__).parents[1]
-    return root if (root / "pyproject.toml").is_file() and (root / "jobs").is_dir() else None
 
 
 def _doors() -> Path:

@@ -13,22 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from emr.package.requirements import PROVIDED, extra_that_brings, normal
+from emr.package.requirements import extra_that_brings, normal
 from sparkml.config.file import config_error
 from sparkml.errors import SparkMLError
 from sparkml.files import scheme_of
 from sparkml.models import FLAVORS
 from sparkml.models.identify import identify
-from sparkml.models.imported import MAIN, Imports, imports_of
+from sparkml.models.imported import MAIN
 from sparkml.models.mlmodel import read_mlmodel
+from sparkml.models.wheels import PROVIDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from emr.job_run import Environment
+    from emr.package.matched import Found
     from emr.package.requirements import Requirements
     from sparkml.config.file import Problem
     from sparkml.config.job import JobConfig, ModelEntry
+    from sparkml.models.imported import Imports
 
 OPENING = tuple(dict.fromkeys(row.extra for row in FLAVORS if row.extra != "spark"))
 """The extras that open models."""
@@ -84,8 +87,8 @@ def check_models(
     return tuple(notes)
 
 
-def local_imports(config: JobConfig) -> Mapping[str, Imports]:
-    """What the models in files of this machine import: no registry is asked, nothing is copied."""
+def local_models(config: JobConfig) -> Mapping[str, Found]:
+    """The models in files of this machine: no registry is asked, nothing is copied."""
     found = {name: _of_entry(entry) for name, entry in config.models.items()}
     return {name: one for name, one in found.items() if one is not None}
 
@@ -185,7 +188,7 @@ def _of_main(name: str, imports: Imports) -> Iterator[Problem]:
             yield what, f"models.{name}", fix
 
 
-def _of_entry(entry: ModelEntry) -> Imports | None:
+def _of_entry(entry: ModelEntry) -> Found | None:
     scheme = scheme_of(entry.uri)
     if scheme not in ("", "file") or entry.uri.startswith(("models:", "runs:")):
         return None
@@ -194,9 +197,9 @@ def _of_entry(entry: ModelEntry) -> Imports | None:
         if place.is_file():
             rows = (row for row in FLAVORS if place.suffix in row.suffixes)
             row = next((row for row in rows if entry.flavor in (None, row.name)), None)
-            return imports_of(place, None, row) if row else None
+            return (place, None, row) if row else None
         description = read_mlmodel(place)
         row = identify(place, description, entry.flavor, where=entry.uri)
-        return imports_of(place, description, row)
+        return place, description, row
     except (SparkMLError, OSError):  # `submit` looks for it, and tells what is wrong with it
         return None

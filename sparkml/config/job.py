@@ -39,6 +39,9 @@ Digest = Annotated[
 ]
 
 
+Environment = Literal["ignore", "warn", "error", "match"]
+
+
 class ModelEntry(Section):
     """One model: where it is, and what the caller knows better than its files."""
 
@@ -64,6 +67,8 @@ class ModelEntry(Section):
     outputs: Names = ()
     """Which of its outputs to give, by name, `margin`, `leaf` and `contributions` among them where
     it has them; empty for its usual ones."""
+    environment: Environment | None = None
+    """As the job's `environment`, for this model alone."""
     params: Free = Field(default_factory=dict)
     """What a model is scored with besides the rows: passed to a pyfunc model's `predict`; a keyed
     model takes `unknown_key` and `cache_mib`, boosted trees the rounds that score (models.md)."""
@@ -127,8 +132,9 @@ class JobConfig(Section):
     registry: Registry = Registry()
     trust: Literal["always", "promised", "never"] = "always"
     """Which models may run code when they are loaded: all, those whose digest is promised, none."""
-    environment: Literal["ignore", "warn", "error"] = "warn"
-    """What a difference from the libraries that the model was trained with is."""
+    environment: Environment = "warn"
+    """What a difference from the libraries that the model was trained with is; `match` runs the
+    workers with those: see docs/models.md."""
     source: Source
     steps: Annotated[tuple[Step, ...], AsTuple] = ()
     key: SomeNames

@@ -8,10 +8,14 @@ import stat
 import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from sparkml.errors import DigestMismatch, ModelNotFound, SparkMLError, UntrustedModel
 from sparkml.models.digest import digest_of, model_files
 from sparkml.models.host_cache import admit, cache_root, cached_folder, staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
 
@@ -37,12 +41,15 @@ def pack(digest: str) -> Path:
             fix="call read_spec() on this host first",
         )
     archive = cache_root() / archive_name(digest)
-    if archive.exists():
-        return archive
-    descriptor, name = tempfile.mkstemp(prefix=".packing-", dir=cache_root())
+    return archive if archive.exists() else zipped(model_files(folder), archive)
+
+
+def zipped(files: Iterable[tuple[str, Path]], archive: Path) -> Path:
+    """The files as a zip, each under its name and as it is; the same bytes every time."""
+    descriptor, name = tempfile.mkstemp(prefix=".packing-", dir=archive.parent)
     try:
         with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(file, "w") as made:
-            for relative, path in model_files(folder):
+            for relative, path in files:
                 entry = zipfile.ZipInfo(relative, _EPOCH)
                 entry.external_attr = (stat.S_IFREG | 0o644) << 16
                 entry.file_size = path.stat().st_size

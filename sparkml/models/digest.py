@@ -47,7 +47,12 @@ def digest_of(folder: Path) -> str:
     Raises:
         UntrustedModel: a link leads out of the folder.
     """
-    return digest_of_parts(parts_of(folder))
+    return digest_of_files(model_files(folder))
+
+
+def digest_of_files(files: Iterable[tuple[str, Path]]) -> str:
+    """The digest of files, each with its name: see `digest_of_parts`."""
+    return digest_of_parts(_parts(files))
 
 
 def parts_of(folder: Path) -> list[Part]:
@@ -56,10 +61,11 @@ def parts_of(folder: Path) -> list[Part]:
     Raises:
         UntrustedModel: a link leads out of the folder.
     """
-    return [
-        Part(name=name, size=path.stat().st_size, sha256=sha256(path))
-        for name, path in model_files(folder)
-    ]
+    return _parts(model_files(folder))
+
+
+def _parts(files: Iterable[tuple[str, Path]]) -> list[Part]:
+    return [Part(name=name, size=path.stat().st_size, sha256=sha256(path)) for name, path in files]
 
 
 def sha256(path: Path) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import re
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from sparkml.models.mlmodel import MLmodel
 
-POLICIES = ("ignore", "warn", "error")
+POLICIES = ("ignore", "warn", "error", "match")
 Kind = TypeVar("Kind", list[Any], dict[str, Any])
 
 _LONGEST_LINE = 500
@@ -56,6 +58,8 @@ def _libraries(flavor: str) -> Mapping[str, int]:
 def check_environment(policy: str, differences: Iterable[str], *, where: str) -> None:
     """Tell about `differences` in one line, by `policy`: a warning, an error, or nothing.
 
+    Under `match` these are what could not be matched, such as MLflow's own version: a warning.
+
     Raises:
         EnvironmentMismatch: the policy is `error`.
         ConfigError: no such policy.
@@ -70,7 +74,9 @@ def check_environment(policy: str, differences: Iterable[str], *, where: str) ->
     what = f"trained with {found}"
     if policy == "error":
         raise EnvironmentMismatch(
-            what, where=where, fix="install those versions, or set environment: warn"
+            what,
+            where=where,
+            fix="set environment: match, or warn, or install those versions",
         )
     warnings.warn(f"{where}: {what}", EnvironmentWarning, stacklevel=3)
 
@@ -92,6 +98,17 @@ def recorded_versions(folder: Path, description: MLmodel | None) -> dict[str, st
     if python:
         found.setdefault("python", str(python))
     return found
+
+
+def installed_here() -> list[str]:
+    """The versions of everything that is installed here, by the names of what pip leaves behind."""
+    found = {platform.python_version()}
+    for place in sys.path:
+        try:
+            found.update(n for n in os.listdir(place or ".") if n.endswith("-info"))  # noqa: PTH208
+        except OSError:  # a zip, whose name tells its version, or not there
+            found.add(os.path.basename(place))  # noqa: PTH119
+    return sorted(found)
 
 
 def _of(kind: type[Kind], value: Any) -> Kind:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
-import sys
 import traceback
 import warnings
 from dataclasses import asdict
@@ -19,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ConfigError, ModelUnreadable, SparkMLError
 from sparkml.models import FLAVORS
+from sparkml.models.environment import installed_here
 from sparkml.models.host_cache import note, noted
 from sparkml.models.inspection import Findings, Question, inspect
 from sparkml.models.sandbox.client import Died, call_confined
 from sparkml.models.sandbox.confine import MIB, Limits
+from sparkml.models.sites import present, site_folder
 from sparkml.spec import Field, Signature
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def inspect_first(question: Question, folder: Path) -> Findings:
         {"question": asked, "folder": str(folder)},
         _limits(folder),
         imports=_probable_imports(folder),
+        ahead=str(site_folder(question.site)) if question.site != present() else "",
     )
     if isinstance(told, Died):
         raise _unreadable(told, question.where)
@@ -251,15 +252,4 @@ def _signature(plain: Mapping[str, Any]) -> Signature:
 def _key(asked: Mapping[str, Any]) -> str:
     """What stands for a question: all of it but the address, and the libraries that answer it."""
     told = {name: value for name, value in asked.items() if name != "where"}
-    return hashlib.sha256(json.dumps([told, _libraries()]).encode()).hexdigest()
-
-
-def _libraries() -> list[str]:
-    """The versions of everything that is installed here, by the names of what pip leaves behind."""
-    found = {platform.python_version()}
-    for place in sys.path:
-        try:
-            found.update(n for n in os.listdir(place or ".") if n.endswith("-info"))  # noqa: PTH208
-        except OSError:  # a zip, whose name tells its version, or not there
-            found.add(os.path.basename(place))  # noqa: PTH119
-    return sorted(found)
+    return hashlib.sha256(json.dumps([told, installed_here()]).encode()).hexdigest()

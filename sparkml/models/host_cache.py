@@ -19,7 +19,7 @@ from sparkml.errors import DigestMismatch, SetupError
 from sparkml.models.digest import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -35,12 +35,17 @@ def cache_root() -> Path:
     """
     configured = os.environ.get("SPARKML_CACHE")
     if configured:
-        return _private(Path(configured).absolute())
-    home = _private(Path(tempfile.gettempdir(), f"sparkml-{os.getuid()}"))
-    return _private(home / "models")
+        return private(Path(configured).absolute())
+    home = private(Path(tempfile.gettempdir(), f"sparkml-{os.getuid()}"))
+    return private(home / "models")
 
 
-def _private(folder: Path) -> Path:
+def private(folder: Path) -> Path:
+    """The folder, made for its owner alone where it is not there.
+
+    Raises:
+        SetupError: it is not ours alone, or cannot be made.
+    """
     try:
         for place in (*reversed(folder.parents), folder):
             place.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would go by the umask
@@ -132,13 +137,19 @@ def staging() -> Iterator[Path]:
 def admit(folder: Path, digest: str) -> Path:
     """Give `folder`, whose digest the caller has computed, its place in the cache.
 
-    Any number of processes may do so at once: a rename is atomic and the first one wins. A folder
-    that is there already is kept only if its digest is right.
+    A folder that is there already is kept only if its digest is right.
     """
-    place = _place(digest)
+    return place_once(folder, _place(digest), lambda place: digest_of(place) == digest)
+
+
+def place_once(folder: Path, place: Path, is_right: Callable[[Path], bool]) -> Path:
+    """Move `folder` to its `place`, unless a right one is there; a wrong one gives way.
+
+    Any number of processes may do so at once: a rename is atomic and the first one wins.
+    """
     for _ in range(10):
         if place.is_dir():
-            if digest_of(place) == digest:
+            if is_right(place):
                 return place
             _clear(place)
         try:

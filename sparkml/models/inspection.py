@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparkml.errors import GpuMissing
+from sparkml.errors import GpuMissing, ModelUnreadable
 from sparkml.models.base import ChecksItself
 from sparkml.models.decide import decide
 from sparkml.models.environment import check_environment, environment_differences
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What `read_spec` was told of a model; `where` is its address, for errors."""
+    """What `read_spec` was told of a model; `where` is its address, for errors.
+
+    `site` names the environment in which it is asked (`sites`).
+    """
 
     digest: str
     where: str
@@ -44,6 +47,7 @@ class Question:
     outputs: tuple[str, ...]
     params: Mapping[str, Any]
     model_config: Mapping[str, Any]
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,10 @@ def inspect(question: Question, folder: Path) -> Findings:
     check_environment(question.environment, recorded, where=where)
     code = own_code(folder, description, row.mlflow_key, runs_code=bool(reason))
     with code.present() if code else nullcontext():
-        model = _opened_first(flavor, folder, description, question.model_config)
+        try:
+            model = _opened_first(flavor, folder, description, question.model_config)
+        except ModelUnreadable as error:
+            raise _with_libraries(error, recorded, question.environment) from error
         unsaid = tuple(seen for seen in model.differences if seen not in recorded)
         check_environment(question.environment, unsaid, where=where)
         columns = decide(
@@ -106,6 +113,17 @@ def inspect(question: Question, folder: Path) -> Findings:
             takes_nan=predictor.takes_nan,
             differences=differences,
         )
+
+
+def _with_libraries(
+    error: ModelUnreadable, differences: tuple[str, ...], policy: str
+) -> ModelUnreadable:
+    """The error, with the difference of libraries that it probably comes of."""
+    if not differences or policy == "match":
+        return error
+    what = f"{error.what} (trained with {', '.join(differences)})"
+    fix = f"set environment: match, or {error.fix}"
+    return ModelUnreadable(what, where=error.where, fix=fix)
 
 
 def _opened_first(

@@ -17,6 +17,7 @@ from sparkml.models.mlmodel import read_mlmodel
 from sparkml.models.null_policy import null_policies
 from sparkml.models.own_code import own_code
 from sparkml.models.plain import plain_values
+from sparkml.models.sites import check_present, present
 from sparkml.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def read_spec(
             `shapes`, `device`, `base_margin` and so on of the flavors that have such keys.
         trust: `always`, `promised` or `never`: whether formats that run code may be opened.
             Promised is what `digest` or the registry's tag says.
-        environment: `ignore`, `warn` or `error`: when libraries differ from the recorded ones.
+        environment: `ignore`, `warn` or `error`: when libraries differ from the recorded ones; or
+            `match`: the workers run with those, from a folder of the host's cache that is made the
+            first time (some seconds, and the package index).
         tracking_uri: MLflow's tracking server; its own setting by default.
         registry_uri: MLflow's registry; the tracking server by default.
         digest: The digest that the files must have; of a lone file also what `sha256sum` says.
@@ -83,7 +86,8 @@ def read_spec(
         DigestMismatch: the files are not those of `digest`, the tag or `model.sha256`.
         UnsupportedFlavor: no flavor reads these files.
         UntrustedModel: the trust policy refuses the format; nothing of it was loaded.
-        EnvironmentMismatch: the libraries differ, and the policy is `error`.
+        EnvironmentMismatch: the libraries differ, and the policy is `error`; or they cannot be
+            matched.
         ModelUnreadable: the library cannot open the files, or did not survive it.
         SignatureUnknown: neither the model nor the caller tells the columns.
         SignatureError: the given columns are not the model's, or it has no such output.
@@ -93,10 +97,25 @@ def read_spec(
     """
     found = fetch(uri, tracking_uri=tracking_uri, registry_uri=registry_uri)
     check_promise(digest or "", found.digests, where=found.uri)
+    promised = found.promised or bool(digest)
+    site = present()
+    if environment == "match":
+        from sparkml.models.matched import match
+
+        description = read_mlmodel(found.folder)
+        site = match(
+            found.folder,
+            description,
+            identify(found.folder, description, flavor, where=found.uri),
+            where=found.uri,
+            trust=trust,
+            promised=promised,
+            digest=found.digest,
+        )
     question = Question(
         digest=found.digest,
         where=found.uri,
-        promised=found.promised or bool(digest),
+        promised=promised,
         trust=trust,
         environment=environment,
         flavor=flavor,
@@ -105,6 +124,7 @@ def read_spec(
         outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs),
         params=plain_values(params, where="params", dates=True),
         model_config=plain_values(model_config, where="model_config", dates=False),
+        site=site,
     )
     findings = inspect_first(question, found.folder)
     check_environment(environment, findings.differences, where=found.uri)
@@ -119,6 +139,7 @@ def read_spec(
         nulls=null_policies(nulls, columns.inputs, takes_nan=findings.takes_nan),
         params=question.params,
         model_config=question.model_config,
+        environment=site,
     )
 
 
@@ -133,6 +154,7 @@ def open_predictor(spec: ModelSpec, folder: Path | None = None) -> Predictor:
     Raises:
         ModelNotFound: this host's cache does not hold the files.
         DigestMismatch: the files are not those of the spec.
+        EnvironmentMismatch: this process runs with other libraries than the model's own.
         ModelUnreadable: the library cannot open them.
         ExtraMissing: the library is not installed here.
         GpuMissing: it is told to use a GPU, and none is here.
@@ -158,10 +180,12 @@ def open_verified(spec: ModelSpec, folder: Path) -> Predictor:
     """The model of `spec`, opened now from files whose digest the caller has just verified.
 
     Raises:
+        EnvironmentMismatch: this process runs with other libraries than the model's own.
         ModelUnreadable: the library cannot open them.
         ExtraMissing: the library is not installed here.
         GpuMissing: it is told to use a GPU, and none is here.
     """
+    check_present(spec.environment, where=spec.uri)
     description = read_mlmodel(folder)
     row = identify(folder, description, spec.flavor, where=spec.uri)
     flavor = module_of(row)

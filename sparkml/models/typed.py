@@ -55,6 +55,7 @@ def typed(spec: ModelSpec, schema: pa.Schema) -> ModelSpec:
             outputs=(),
             params=spec.params,
             model_config=spec.model_config,
+            site=spec.environment,
         ),
         folder,
     )

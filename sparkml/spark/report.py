@@ -11,6 +11,7 @@ from pyarrow import fs
 
 from sparkml.errors import SinkNotWritable, SparkMLError
 from sparkml.files import open_address
+from sparkml.models.sites import libraries
 from sparkml.redaction import as_json, masked, safe_line
 from sparkml.spark import jvm_files
 from sparkml.spark.failures import FROM_SPARK, brief
@@ -80,11 +81,16 @@ class Outcome:
 
 
 def model_rows(specs: tuple[ModelSpec, ...]) -> list[dict[str, str]]:
-    """The models of a run as an outcome names them."""
-    return [
+    """The models of a run as an outcome names them; their environments, where one has its own."""
+    rows = [
         {"column": s.name, "uri": masked(s.uri), "version": s.version, "digest": s.digest}
         for s in specs
     ]
+    if any(s.environment for s in specs):
+        for row, s in zip(rows, specs, strict=True):
+            row["environment"] = s.environment
+            row["libraries"] = ", ".join(libraries(s.environment)) if s.environment else ""
+    return rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,7 +159,7 @@ def _specs(config: JobConfig, folder: Path) -> Iterator[ModelSpec]:
             params=dict(entry.params),
             model_config=dict(entry.model_config_),
             trust=config.trust,
-            environment=config.environment,
+            environment=entry.environment or config.environment,
             tracking_uri=config.registry.tracking_uri,
             registry_uri=config.registry.registry_uri,
             digest=entry.digest,

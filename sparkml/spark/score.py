@@ -19,6 +19,7 @@ from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark.inferred import advise_for
 from sparkml.spark.ml.score import scored_by_spark, with_scores
 from sparkml.spark.names import alike, check_names, fields_of, unlike, with_key
+from sparkml.spark.own_libraries import environment_of, own_libraries
 from sparkml.spark.ship import ship
 from sparkml.spark.types import (
     arrow_schema,
@@ -75,6 +76,7 @@ def score(
     Raises:
         SignatureError: a column is missing, misnamed or of a type that is refused.
         ModelError: a model cannot be found, trusted or opened.
+        ConfigError: no model is given, or two need other libraries (`environment: match`).
     """
     if not models:
         raise ConfigError("no model is given", where="score()", fix="score(df, spec)")
@@ -115,6 +117,7 @@ class ScorePlan:
         taken = {s.name: s.signature.open for s in specs}
         specs = tuple(typed(s, _as_named(given[s.name], s, fold_case=fold_case)) for s in specs)
         self.specs = specs
+        environment_of(self.in_python)  # one, or an error
         self.keep = tuple((name, new or name) for name, new in renames.items())
         check_names(renames, schema.names, where=where, fold_case=fold_case)
         kept = fields_of(schema, renames, where, fold_case=fold_case)
@@ -240,7 +243,8 @@ class ScorePlan:
         def run(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
             return score_batches(task, iter(batches))
 
-        return self.select(df).mapInArrow(run, self.schema)
+        with own_libraries(df.sparkSession, environment_of(self.in_python)):
+            return self.select(df).mapInArrow(run, self.schema)
 
     def _finished(self, made: DataFrame) -> DataFrame:
         """What the workers would return, where Spark has scored every model."""

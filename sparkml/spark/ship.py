@@ -1,4 +1,7 @@
-"""A model's files on their way to the workers: once per executor, verified where they arrive."""
+"""A model's files on their way to the workers: once per executor, verified where they arrive.
+
+Its own libraries go along, where it has some (`own_libraries`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pyspark import SparkFiles
 from sparkml.errors import DigestMismatch, ModelNotFound
 from sparkml.models.artifact import archive_name, cached_folder, pack, unpack
 from sparkml.spark._versions import is_connect
+from sparkml.spark.own_libraries import runs_here, ship_libraries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,13 +30,16 @@ def ship(spark: SparkSession, spec: ModelSpec) -> None:
     Workers on the driver's own machine (`local[…]`) read the host's cache, so nothing moves; and
     they run the driver's Python, unless `PYSPARK_PYTHON` names another, whoever built the session.
     All others fetch one zip per executor, through Spark.
+
+    Raises:
+        EnvironmentMismatch: the session cannot give its workers the model's own libraries.
     """
+    ship_libraries(spark, spec.environment)
     if is_connect(spark):
         spark.addArtifacts(str(pack(spec.digest)), file=True)
         return
     context = spark.sparkContext
-    master = context.master or ""
-    if master == "local" or master.startswith("local["):
+    if runs_here(context):
         if "PYSPARK_PYTHON" not in os.environ:  # PySpark's default is any `python3` on PATH
             context.pythonExec = sys.executable
         return

@@ -14,6 +14,7 @@ from sparkml.models.typed import refuse_open
 from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.ml.score import refuse_in_udf
 from sparkml.spark.names import alike
+from sparkml.spark.own_libraries import own_libraries
 from sparkml.spark.ship import ship
 from sparkml.spark.types import folds_case, quoted
 from sparkml.spark.udf import raw_udf
@@ -58,10 +59,12 @@ def register_sql(
     ship(spark, spec)
     _refuse_alike(spec, fold_case=folds_case(spark))
     if has_arrow_udf() and takes_vector(spec):
-        spark.udf.register(name, raw_udf(spec, tuned=tuned, of_vector=True))
+        with own_libraries(spark, spec.environment):
+            spark.udf.register(name, raw_udf(spec, tuned=tuned, of_vector=True))
         return
     raw = f"_sparkml_{hashlib.sha256(spec.to_json().encode()).hexdigest()[:24]}"
-    spark.udf.register(raw, raw_udf(spec, tuned=tuned))
+    with own_libraries(spark, spec.environment):
+        spark.udf.register(raw, raw_udf(spec, tuned=tuned))
     parameters, pairs = [], []
     for f in spec.signature.inputs:
         dtype = sql_type(to_arrow_type(f.type))

@@ -19,6 +19,7 @@ from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.ml.score import refuse_in_udf
 from sparkml.spark.names import alike
+from sparkml.spark.own_libraries import own_libraries
 from sparkml.spark.score import score_type
 from sparkml.spark.ship import ship
 from sparkml.spark.types import column, folds_case, quoted, spark_type
@@ -83,7 +84,9 @@ def score_udf(
         named = _checked(given, spec, fold_case=fold_case)
         if fold_case:
             _refuse_alike([n for n in named.values() if isinstance(n, str)], spec)
-        scores: Column = raw(struct_of(spec, named))
+        struct = struct_of(spec, named)
+        with own_libraries(session, spec.environment):
+            scores: Column = raw(struct)
         return scores
 
     return columns

@@ -50,13 +50,17 @@ class ScoreTask:
     made: tuple[str, ...] = ()
     renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
+    @property
+    def live(self) -> tuple[ModelSpec, ...]:
+        """The models that are scored in the workers."""
+        return tuple(spec for spec in self.models if spec.name not in self.made)
+
 
 def score_batches(task: ScoreTask, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The kept columns, a struct per model and `error`, batch by batch, in the rows' order."""
-    live = [spec for spec in task.models if spec.name not in task.made]
     scorers: dict[str, Scorer] = {}
     for batch in rebatch(batches, task.batch_rows):
-        scorers = scorers or {spec.name: open_scorer(spec, tuned=task.tuned) for spec in live}
+        scorers = scorers or {spec.name: open_scorer(spec, tuned=task.tuned) for spec in task.live}
         width = len(task.columns)
         named = pa.RecordBatch.from_arrays(batch.columns[:width], names=list(task.columns))
         arrived = map(pa.RecordBatch.from_struct_array, batch.columns[width:])

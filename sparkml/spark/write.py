@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyspark import TaskContext
 
 from sparkml.errors import SinkNotWritable, SparkMLError
+from sparkml.spark.own_libraries import environment_of, own_libraries
 from sparkml.spark.parquet.columns import encoded
 from sparkml.spark.parquet.layout import REPORT_SCHEMA, FileReport, from_text, to_batch
 from sparkml.spark.parquet.writer import write_files
@@ -48,7 +49,9 @@ def write_uncommitted(
             said = f"a file cannot be written: {error}"
             raise SinkNotWritable(said, where=layout.root) from error
 
-    rows = df.mapInArrow(run, spark_struct(REPORT_SCHEMA)).collect()
+    with own_libraries(df.sparkSession, environment_of(task.live)):
+        made = df.mapInArrow(run, spark_struct(REPORT_SCHEMA))
+    rows = made.collect()
     return [from_text(row.report) for row in rows]
 
 

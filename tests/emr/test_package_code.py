@@ -18,13 +18,13 @@ from emr.errors import PackageError, SecretInRequest
 from emr.job_run import JobRun
 from emr.package import plan_package
 from emr.package.config import check_reach, config_bytes, resolved_config
-from emr.package.environment import find_uv
 from emr.package.requirements import requirements_of
-from emr.package.script import JOBS, project_folder, script_of
+from emr.package.script import JOBS, script_of
 from emr.package.wheel import wheel_bytes, wheel_name
 from emr.spec import ClusterSpec
 from sparkml import config as kinds
 from sparkml.errors import ConfigError
+from sparkml.models.wheels import project_folder, uv
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,7 +69,7 @@ def test_an_installer_takes_the_wheel_and_checks_its_record(tmp_path):
     wheel = tmp_path / wheel_name()
     wheel.write_bytes(wheel_bytes())
     site = tmp_path / "site"
-    argv = [*find_uv(), "pip", "install", "-q", "--no-deps", "--offline", "--python"]
+    argv = [*uv(), "pip", "install", "-q", "--no-deps", "--offline", "--python"]
     argv += [sys.executable, "--target", str(site), str(wheel)]
     subprocess.run(argv, check=True, capture_output=True)
     assert (site / "sparkml" / "cli.py").read_bytes() == (ROOT / "sparkml/cli.py").read_bytes()

@@ -11,13 +11,15 @@ import json
 import struct
 import tarfile
 import time
+from dataclasses import replace
 
 import pytest
 
 from emr.errors import PackageError
 from emr.package.archive import MACHINES, check_folder, strip, write_tar_gz
-from emr.package.environment import build_environment, environment_key, find_uv
+from emr.package.environment import build_environment, environment_key
 from emr.package.requirements import Requirements, requirements_of
+from sparkml.models.wheels import uv
 
 SMALL = ("markupsafe", "threadpoolctl")
 
@@ -106,11 +108,16 @@ def test_binaries_are_for_the_clusters_python(tmp_path):
 def test_the_key_tells_every_input_apart():
     keys = [
         environment_key(requirements, python=python, arch=arch)
-        for requirements in (small(), small(names=SMALL[:1]), small(own=b"own"))
+        for requirements in (
+            small(),
+            small(names=SMALL[:1]),
+            small(own=b"own"),
+            replace(small(), wanted=("a==1",)),
+        )
         for python in ("3.11", "3.13")
         for arch in ("x86_64", "arm64")
     ]
-    assert 12 == len(set(keys))
+    assert 16 == len(set(keys))
     assert keys[0] == environment_key(small(), python="3.11", arch="x86_64")
 
 
@@ -181,10 +188,24 @@ def test_an_archive_gives_back_what_was_packed(tmp_path):
         assert b"text" == tar.extractfile(entry).read()
 
 
-def test_uv_is_found_here_and_its_absence_told(monkeypatch, tmp_path):
-    assert find_uv()
+def test_the_absence_of_uv_is_told(monkeypatch, tmp_path):
+    assert uv()
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("emr.package.environment.project_folder", lambda: None)
+    monkeypatch.setattr("sparkml.models.wheels.project_folder", lambda: None)
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(PackageError, match="pip install uv"):
-        find_uv()
+        build(tmp_path)
+
+
+def test_the_versions_that_models_record_come_before_the_lock_s(tmp_path):
+    """The others stay the lock's; for the cluster's Python and processor."""
+    wanted = ("threadpoolctl==3.5.0", "markupsafe>=2")
+    built = build(tmp_path, replace(small(), wanted=wanted), python="3.13", arch="arm64")
+    locked = dict(name.split("==") for name in small().names)
+    with tarfile.open(built.path) as tar:
+        infos = {name.partition("/")[0] for name in tar.getnames() if "dist-info" in name}
+    assert infos == {
+        "threadpoolctl-3.5.0.dist-info",
+        f"markupsafe-{locked['markupsafe']}.dist-info",
+    }
+    assert {MACHINES["arm64"]} == set(machines(built.path).values())

@@ -228,8 +228,9 @@ def test_a_plan_that_looks_into_a_model_loads_nothing_heavy(stored, cache):
     model = stored("m.joblib", StandardScaler(), LinearRegression())
     code = (
         "import sys; from emr.package.sufficient import _of_entry;"
-        "from sparkml.config import ModelEntry;"
-        "assert 'sklearn.pipeline' in _of_entry(ModelEntry(uri=sys.argv[1])).modules;"
+        "from emr.package.pack import imports_of; from sparkml.config import ModelEntry;"
+        "found = _of_entry(ModelEntry(uri=sys.argv[1]));"
+        "assert 'sklearn.pipeline' in imports_of(*found).modules;"
         "assert not {'sklearn', 'joblib', 'mlflow', 'pandas', 'pyspark'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(model)], check=True)

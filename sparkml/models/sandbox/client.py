@@ -46,14 +46,20 @@ class Died:
 
 
 def call_confined(
-    task: str, argument: Mapping[str, Any], limits: Limits, imports: Sequence[str] = ()
+    task: str,
+    argument: Mapping[str, Any],
+    limits: Limits,
+    imports: Sequence[str] = (),
+    *,
+    ahead: str = "",
 ) -> Any:
     """What the function `task` (`module:name`) returns for `argument` there; or `Died`.
 
     Both are plain values, as JSON has them. Runs on the driver; the first call, and one after a
     pause, costs the start of a Python. `imports` are modules that the task will want: imported
-    before the fork, they are there for the next call as well. Calls of several threads wait for
-    each other.
+    before the fork, they are there for the next call as well. `ahead` is a folder of libraries that
+    come before this process's own; each has a sandbox for itself. Calls of several threads wait
+    for each other.
 
     Raises:
         SetupError: the sandbox cannot be started, or ended itself.
@@ -63,17 +69,17 @@ def call_confined(
         "argument": argument,
         "limits": asdict(limits),
         "environment": {**os.environ, **_ONE_THREAD},
-        "path": _path(),
+        "path": _path(ahead),
         "imports": list(imports),
     }
     with _lock:
-        reply = _exchange(json.dumps(call).encode() + b"\n")
+        reply = _exchange(json.dumps(call).encode() + b"\n", ahead)
     return Died(**reply["died"]) if "died" in reply else reply["answer"]
 
 
 _lock = threading.Lock()
-_running: dict[int, subprocess.Popen[bytes]] = {}
-"""This process's sandbox by the process's number: a fork of it must not use the same one."""
+_running: dict[tuple[int, str], subprocess.Popen[bytes]] = {}
+"""This process's sandboxes by the process's number: a fork of it must not use the same ones."""
 
 
 def start() -> None:
@@ -82,9 +88,9 @@ def start() -> None:
         _process()
 
 
-def _exchange(line: bytes) -> dict[str, Any]:
+def _exchange(line: bytes, ahead: str) -> dict[str, Any]:
     for _ in range(2):  # one that had waited long enough ends by itself, perhaps just now
-        process = _process()
+        process = _process(ahead)
         assert process.stdin is not None  # noqa: S101
         assert process.stdout is not None  # noqa: S101
         try:
@@ -94,11 +100,11 @@ def _exchange(line: bytes) -> dict[str, Any]:
         except OSError:
             reply = b""
         except BaseException:  # Ctrl-C in the middle: what comes later is nobody's answer
-            stop()
+            _end(ahead)
             raise
         if reply.endswith(b"\n"):
             return dict(json.loads(reply))
-        stop()
+        _end(ahead)
     raise SetupError(
         "the process in which models are opened first cannot be started, or was ended",
         where=sys.executable,
@@ -107,11 +113,11 @@ def _exchange(line: bytes) -> dict[str, Any]:
     )
 
 
-def _process() -> subprocess.Popen[bytes]:
-    found = _running.get(os.getpid())
+def _process(ahead: str = "") -> subprocess.Popen[bytes]:
+    found = _running.get((os.getpid(), ahead))
     if found is not None and found.poll() is None:
         return found
-    stop()
+    _end(ahead)
     if not sys.executable:
         raise SetupError(
             "this process has no Python to start the one in which models are opened first",
@@ -127,16 +133,22 @@ def _process() -> subprocess.Popen[bytes]:
         start_new_session=True,  # Ctrl-C is ours to hear
     )
     assert process.stdin is not None  # noqa: S101
-    process.stdin.write(json.dumps(_path()).encode() + b"\n")
+    process.stdin.write(json.dumps(_path(ahead)).encode() + b"\n")
     process.stdin.flush()
-    _running[os.getpid()] = process
+    _running[os.getpid(), ahead] = process
     return process
 
 
 @atexit.register
 def stop() -> None:
-    """End the sandbox; the next call starts a new one."""
-    process = _running.pop(os.getpid(), None)
+    """End the sandboxes; the next call starts a new one."""
+    for process, ahead in list(_running):
+        if process == os.getpid():
+            _end(ahead)
+
+
+def _end(ahead: str) -> None:
+    process = _running.pop((os.getpid(), ahead), None)
     if process is None:
         return
     process.kill()
@@ -147,9 +159,10 @@ def stop() -> None:
     process.wait()
 
 
-def _path() -> list[str]:
+def _path(ahead: str) -> list[str]:
     """Where modules are found here; the empty entry, which is the current folder, by its name.
 
     What is no text there (a `Path`), Python itself passes over.
     """
-    return [place or os.getcwd() for place in sys.path if isinstance(place, str)]  # noqa: PTH109
+    here = [place or os.getcwd() for place in sys.path if isinstance(place, str)]  # noqa: PTH109
+    return [ahead, *here] if ahead else here
