@@ -159,8 +159,7 @@ def _check_names(paths: Iterable[str], *, root: str) -> None:
         raise SinkSchemaError(
             f"without column mapping Delta has no columns named {', '.join(map(repr, illegal))}",
             where=root,
-            fix="`rename` them, or in a step; or set sink.column_mapping: name on a new table in a "
-            "folder",
+            fix="set sink.column_mapping: name on a new table in a folder, or `rename` them",
         )
 
 
