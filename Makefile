@@ -25,10 +25,11 @@ demo: setup  ## train, register and score on real data, and show the result
 	@.venv/bin/python -m tools.demo $(DEMO_ARGS)
 
 test: setup  ## run the tests (PYTEST_ARGS="-k name" for some, TEST_WORKERS=0 in one process)
+	@.venv/bin/python tools/jars_for_tests.py iceberg || echo "the tests of Iceberg are skipped"
 	@.venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 emr-test: setup  ## run the tests of emr on real YARN daemons with real S3A (some 20 minutes; fetches 60 MB of jars once)
-	@.venv/bin/python tools/yarn_jars.py
+	@.venv/bin/python tools/jars_for_tests.py yarn s3a
 	@.venv/bin/python -m pytest tests/emr tests/spark/test_spark_ml_s3.py -m "yarn or not yarn" $(PYTEST_ARGS)
 
 lint: setup  ## ruff, mypy and the import contracts; all of them, even if one fails

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 # Nothing that a test does may reach the user's own cache of models, or a registry set up elsewhere.
+_JARS = Path(__file__).parents[1] / ".jars"
 _HOME = Path(tempfile.mkdtemp(prefix="sparkml-tests-"))
 os.environ["SPARKML_CACHE"] = str(_HOME / "models")
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -59,14 +60,22 @@ def _sendable(value):
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
-    """One local session for all tests of this process, as our entry points build it."""
+    """One local session for all tests of this process, as our entry points build it.
+
+    With Iceberg's jar for its Spark, where that was fetched.
+    """
+    import pyspark
+
     from sparkml.spark.session import build_session
 
     home = tmp_path_factory.mktemp("spark")
+    spark_version = pyspark.__version__.rpartition(".")[0]
+    iceberg = _JARS.glob(f"iceberg-*/*iceberg-spark-runtime-{spark_version}_*.jar")
     session = build_session(
         "local[2]",
         {
             "spark.ui.enabled": "false",
+            "spark.jars": ",".join(map(str, iceberg)),
             "spark.driver.memory": "2g",
             "spark.sql.shuffle.partitions": "2",
             "spark.default.parallelism": "2",

@@ -77,11 +77,11 @@ class CsvSink(_Output):
 
 
 class TableSink(_Output):
-    """A table of the session's catalog: Delta's committed once, others through Spark's writer."""
+    """A table of a catalog: Delta's and Iceberg's committed once, others by Spark's writer."""
 
     format: Literal["table"]
     table: Text
-    """Its name, with catalog and schema where it needs them."""
+    """Its name as in SQL, with catalog and schema where it needs them."""
     schema_: Literal["refuse", "merge"] = Field(default="refuse", alias="schema")
     """What happens when the output has columns that the table lacks."""
     options: Options = Field(default_factory=dict)

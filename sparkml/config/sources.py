@@ -64,7 +64,7 @@ class TableSource(_Rows):
 
     format: Literal["table"]
     table: Text
-    """Its name, with catalog and schema where it needs them."""
+    """Its name as in SQL, with catalog and schema where it needs them."""
 
 
 PlainSource = Annotated[

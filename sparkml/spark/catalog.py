@@ -1,26 +1,91 @@
-"""Delta tables that the session's catalog names: the folder behind a name, and new ones."""
+"""Tables that the session's catalogs name: which catalog, what it tells, the folder, new ones."""
 
 from __future__ import annotations
 
+import re
+import tempfile
+import uuid
+from contextlib import suppress
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from sparkml.config import DeltaSink
 from sparkml.errors import SinkNotWritable
+from sparkml.spark.delta.log import DeltaTransaction
+from sparkml.spark.delta.plan import plan_table
 from sparkml.spark.failures import FROM_SPARK, brief
 from sparkml.spark.source_errors import condition
-from sparkml.spark.types import column
+from sparkml.spark.types import column, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from py4j.java_gateway import JavaObject
     from pyspark.sql import SparkSession
     from pyspark.sql.types import StructType
 
     from sparkml.config import TableSink
 
 
+ICEBERG = "org.apache.iceberg.spark."
+"""How the classes of Iceberg's catalogs begin."""
+
+_DECLARED = re.compile(r"spark\.sql\.catalog\.([^.]+)")
 _DETAILS = ("# Detailed Table Information", "")
+
+
+def located(spark: SparkSession, table: str) -> tuple[JavaObject, JavaObject]:
+    """The catalog that a table's name means, and what it is called there; as Spark resolves it."""
+    jvm: Any = spark._jvm  # noqa: SLF001 - the JVM is reached no other way
+    gateway: Any = spark.sparkContext._gateway  # noqa: SLF001 - the same
+    state: Any = spark._jsparkSession.sessionState()  # noqa: SLF001 - the same
+    parsed = state.sqlParser().parseMultipartIdentifier(table)
+    parts = list(jvm.scala.jdk.javaapi.CollectionConverters.asJava(parsed))
+    catalogs = state.catalogManager()
+    if len(parts) > 1 and catalogs.isCatalogRegistered(parts[0]):
+        catalog, *space, name = catalogs.catalog(parts[0]), *parts[1:]
+    else:
+        catalog, *space, name = catalogs.currentCatalog(), *parts
+        space = space or list(catalogs.currentNamespace())
+    namespace = gateway.new_array(jvm.java.lang.String, len(space))
+    for i, part in enumerate(space):
+        namespace[i] = part
+    return catalog, jvm.org.apache.spark.sql.connector.catalog.Identifier.of(namespace, name)
+
+
+def catalog_fix(spark: SparkSession, error: BaseException) -> str | None:
+    """What helps where Spark's error is that a name's first part is no catalog; else None."""
+    if condition(error) == "REQUIRES_SINGLE_PART_NAMESPACE":
+        return f"write schema.table; {_catalogs(spark)}"
+    if "Cannot find catalog plugin class" in str(error):
+        return "bring its jar (spark.jars, or spark-submit --packages), or mend spark.sql.catalog.…"
+    return None
+
+
+def _catalogs(spark: SparkSession) -> str:
+    """The catalogs that a session has, its own and those that its settings declare, as advice."""
+    declared = (_DECLARED.fullmatch(name) for name in spark.conf.getAll)
+    names = sorted({"spark_catalog"} | {found[1] for found in declared if found})
+    return (
+        f"this session has the catalogs {', '.join(names)}; another one must be declared in "
+        "spark.conf, as spark.sql.catalog.<its name>"
+    )
+
+
+def _check_schema(spark: SparkSession, table: str) -> None:
+    """Refuse the name of a new table in a schema that there is not."""
+    catalog, identifier = located(spark, table)
+    space = identifier.namespace()
+    with suppress(*FROM_SPARK):  # a catalog without schemas
+        if len(space) and not catalog.namespaceExists(space):
+            raise SinkNotWritable(
+                f"the catalog {catalog.name()} has no schema {'.'.join(map(quoted, space))}",
+                where=table,
+                fix=f"create it, or name another; {_catalogs(spark)}",
+            )
 
 
 def described(spark: SparkSession, table: str) -> dict[str, str] | None:
@@ -31,10 +96,11 @@ def described(spark: SparkSession, table: str) -> dict[str, str] | None:
     """
     try:
         if not spark.catalog.tableExists(table):
+            _check_schema(spark, table)
             return None
         told = spark.sql(f"DESCRIBE TABLE EXTENDED {table}").collect()
     except FROM_SPARK as error:
-        fix = (
+        fix = catalog_fix(spark, error) or (
             "write it as in SQL, schema.table, with backquotes around a part that has other signs "
             "than letters, digits and _; a folder is for sink.format: delta"
         )
@@ -57,18 +123,48 @@ def in_its_folder(sink: TableSink, known: Mapping[str, str]) -> DeltaSink | None
     """
     if sink.options or known.get("Provider", "").lower() != "delta" or "Location" not in known:
         return None
-    return DeltaSink(
-        format="delta",
-        path=known["Location"],
-        mode=sink.mode,
+    try:
+        return DeltaSink(
+            format="delta",
+            path=known["Location"],
+            mode=sink.mode,
+            partition_by=sink.partition_by,
+            schema=sink.schema_,
+        )
+    except ValidationError as error:
+        (said,) = error.errors(include_url=False, include_input=False)
+        fix = "give it another location: ALTER TABLE … SET LOCATION"
+    # Outside, since what pydantic raised has the address in it, password and all.
+    raise SinkNotWritable(f"its location in the catalog {said['msg']}", where=sink.table, fix=fix)
+
+
+def format_of_new(spark: SparkSession, sink: TableSink) -> str:
+    """The format of a table that is made now, by its catalog and by the session's default."""
+    default = spark.conf.get("spark.sql.sources.default", "parquet") or "parquet"
+    catalog = str(located(spark, sink.table)[0].getClass().getName())
+    if catalog.startswith(ICEBERG) and (catalog.endswith(".SparkCatalog") or default == "iceberg"):
+        return "iceberg"
+    return default
+
+
+def check_new(spark: SparkSession, sink: TableSink, schema: StructType) -> None:
+    """Refuse what no new Delta table can hold, by the rules of those in a folder.
+
+    Raises:
+        SinkSchemaError: a name or a type, or what it is to be partitioned by.
+    """
+    mode = spark.conf.get("spark.databricks.delta.properties.defaults.columnMapping.mode", "none")
+    nowhere = Path(tempfile.gettempdir(), f"sparkml-{uuid.uuid4()}").as_uri()
+    plan_table(
+        DeltaTransaction(spark, nowhere),
+        schema,
+        root=sink.table,
+        replace=False,
+        partition={},
         partition_by=sink.partition_by,
-        schema=sink.schema_,
+        merge=False,
+        column_mapping=mode or "none",
     )
-
-
-def would_be_delta(spark: SparkSession, sink: TableSink) -> bool:
-    """Whether a table that is made now is a Delta table."""
-    return spark.conf.get("spark.sql.sources.default", "parquet") == "delta" and not sink.options
 
 
 def create(spark: SparkSession, sink: TableSink, schema: StructType) -> None:
@@ -84,6 +180,11 @@ def create(spark: SparkSession, sink: TableSink, schema: StructType) -> None:
         writer.create()
     except FROM_SPARK as error:
         fix = "name a table that may be made, or choose a path"
-        if condition(error) == "DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES":
-            fix = "give these columns other names by `rename`, or in a step"
         raise SinkNotWritable(brief(error), where=sink.table, fix=fix) from error
+
+
+def drop_unwritten(spark: SparkSession, sink: TableSink) -> None:
+    """Drop the table that `create` made, unless a commit has followed the one that made it."""
+    made = in_its_folder(sink, described(spark, sink.table) or {})
+    if made and DeltaTransaction(spark, made.path).version == 0:
+        spark.sql(f"DROP TABLE {sink.table}")

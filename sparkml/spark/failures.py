@@ -60,10 +60,10 @@ def brief(error: BaseException) -> str:
     return " ".join(said.split())
 
 
-def source_error(error: BaseException, *, where: str) -> SourceError:
+def source_error(error: BaseException, *, where: str, fix: str | None = None) -> SourceError:
     """Spark's failure to read a source as one of our errors, with what helps against it."""
     said = brief(error)
-    return SourceError(said, where=where, fix=source_fix(error, f"{error} {said}"))
+    return SourceError(said, where=where, fix=fix or source_fix(error, f"{error} {said}"))
 
 
 @contextmanager

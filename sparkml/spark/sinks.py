@@ -1,42 +1,45 @@
 """Where scores go: a sink of the config, opened before the first task and written once.
 
-A Delta table, in a folder or of the catalog, is counted before it is committed. The others go
-through Spark's own writer, which commits inside the write: they promise at-least-once, and a run
-over its quarantine limit fails after the rows are written. Both are said in the configuration's
-documentation. So does a Delta table on S3 where the workers' Python has no credentials for it,
-which the outcome then says as a warning.
+A Delta table, in a folder or of the catalog, and an Iceberg table are counted before they are
+committed. The others go through Spark's own writer, which commits inside the write: they promise
+at-least-once, and a run over its quarantine limit fails after the rows are written. Both are said
+in the configuration's documentation. So does a Delta table on S3 where the workers' Python has no
+credentials for it, which the outcome then says as a warning.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
 from sparkml.config import DeltaSink, TableSink
 from sparkml.errors import SinkError, SparkMLError, UnsupportedTable
 from sparkml.files import scheme_of
-from sparkml.spark.catalog import create, in_its_folder, would_be_delta
+from sparkml.spark.catalog import (
+    check_new,
+    create,
+    described,
+    drop_unwritten,
+    format_of_new,
+    in_its_folder,
+)
 from sparkml.spark.delta import open_target
-from sparkml.spark.delta.log import DeltaTransaction
-from sparkml.spark.delta.partition import with_fixed
 from sparkml.spark.delta.root import root_of
 from sparkml.spark.failures import FROM_SPARK
+from sparkml.spark.iceberg_sink import IcebergSink
 from sparkml.spark.names import check_names
 from sparkml.spark.provenance import COLUMN, Provenance
 from sparkml.spark.s3 import s3_options, unreadable, unwritable_by_workers
 from sparkml.spark.session import require_delta
 from sparkml.spark.spark_writer import SparkWriter
+from sparkml.spark.through_spark import ThroughSpark, instead
 from sparkml.spark.types import column, quoted
 from sparkml.spark.write import write_uncommitted
 from sparkml.spark.written import Written, absolute, app_id, check_quarantine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pyspark.sql import DataFrame, SparkSession
 
     from sparkml.config import Sink
@@ -84,19 +87,28 @@ def open_sink(
     if isinstance(sink, DeltaSink):
         why = unreadable(sink.path, s3_options(spark, sink.path))
         if why:
-            return _instead(spark, sink, whole, provenance, why=why)
+            return instead(spark, sink, whole, provenance, why=why)
         return _Delta(spark, sink, whole, provenance)
-    writer = SparkWriter(spark, sink, whole)
     if isinstance(sink, TableSink):
-        if writer.known is None:
-            if would_be_delta(spark, sink):
-                return _NewTable(spark, sink, whole, provenance)
-            return _ThroughSpark(writer, provenance)
-        folder = in_its_folder(sink, writer.known)
-        if folder and _reached(spark, folder.path):
-            with suppress(UnsupportedTable):  # Delta's own writer may well honour what ours cannot
-                return _Delta(spark, folder, whole, provenance, table=sink.table)
-    return _ThroughSpark(writer, provenance)
+        return _of_catalog(spark, sink, whole, provenance)
+    return ThroughSpark(SparkWriter(spark, sink, whole), provenance)
+
+
+def _of_catalog(
+    spark: SparkSession, sink: TableSink, schema: StructType, provenance: Provenance
+) -> OpenSink:
+    """A table of a catalog, by its format; sinks with options are for Spark's own writer."""
+    known = described(spark, sink.table)
+    made = known.get("Provider", "").lower() if known else format_of_new(spark, sink)
+    if made == "iceberg" and not sink.options:
+        return IcebergSink(spark, sink, schema, provenance, exists=known is not None)
+    if made == "delta" and not sink.options and known is None:
+        return _NewTable(spark, sink, schema, provenance)
+    folder = in_its_folder(sink, known or {})
+    if folder and _reached(spark, folder.path):
+        with suppress(UnsupportedTable):  # Delta's own writer may well honour what ours cannot
+            return _Delta(spark, folder, schema, provenance, table=sink.table)
+    return ThroughSpark(SparkWriter(spark, sink, schema, known=known), provenance)
 
 
 def _reached(spark: SparkSession, path: str) -> bool:
@@ -153,9 +165,9 @@ class _Delta:
         layout = self._target.layout
         why = unwritable_by_workers(self._spark, layout.root, layout.s3)
         if why:
-            instead = _instead(self._spark, self._sink, self.schema, self._provenance, why=why)
-            self.warnings = instead.warnings
-            return instead.write(df, plan, task, max_quarantine=max_quarantine)
+            other = instead(self._spark, self._sink, self.schema, self._provenance, why=why)
+            self.warnings = other.warnings
+            return other.write(df, plan, task, max_quarantine=max_quarantine)
         reports = write_uncommitted(
             plan.select(self._sorted(df, plan)),
             task,
@@ -192,13 +204,14 @@ class _Delta:
 class _NewTable:
     """A Delta table that the catalog has not yet: made without rows, then written as any other.
 
-    Where the run fails, it goes again, unless another has written to it meanwhile.
+    Where the run fails, it goes again, unless another has committed to it meanwhile.
     """
 
     def __init__(
         self, spark: SparkSession, sink: TableSink, schema: StructType, provenance: Provenance
     ) -> None:
         require_delta(spark)
+        check_new(spark, sink, schema)
         self.name, self.schema = sink.table, schema
         self.sql = f"SELECT * FROM {sink.table}"  # noqa: S608 - only shown
         self.warnings: tuple[str, ...] = ()
@@ -220,72 +233,10 @@ class _NewTable:
             written = made.write(df, plan, task, max_quarantine=max_quarantine)
         except BaseException:
             with suppress(*FROM_SPARK):  # a JVM that died
-                if not self.read().head(1):
-                    self._spark.sql(f"DROP TABLE {self.name}")
+                drop_unwritten(self._spark, self._sink)
             raise
         self.warnings = made.warnings
         return written
 
     def read(self) -> DataFrame:
         return self._spark.read.table(self.name)
-
-
-class _ThroughSpark:
-    """Rows are counted on their way into Spark's writer, which commits by itself.
-
-    So a run over its quarantine limit fails after the rows are written.
-    """
-
-    def __init__(
-        self,
-        writer: SparkWriter,
-        provenance: Provenance,
-        *,
-        fixed: Mapping[str, Any] = MappingProxyType({}),
-        warnings: tuple[str, ...] = (),
-    ) -> None:
-        self._writer, self._provenance, self.warnings = writer, provenance, warnings
-        self._fixed = fixed
-        self.name, self.sql, self.schema = writer.name, writer.sql, writer.schema
-        self.read = writer.read
-
-    def describe(self) -> dict[str, Any]:
-        said = self._writer.describe()
-        return said | ({"warning": " ".join(self.warnings)} if self.warnings else {})
-
-    def done(self) -> int | None:
-        return self._writer.version if self._writer.done() else None
-
-    def write(
-        self, df: DataFrame, plan: ScorePlan, task: ScoreTask, *, max_quarantine: float
-    ) -> Written | None:
-        scored = plan.apply(df, task).withColumn(COLUMN, self._provenance.column())
-        for name, value in self._fixed.items():  # this run's partition, which the rows do not carry
-            scored = scored.withColumn(name, F.lit(value).cast(self.schema[name].dataType))
-        counts = {"rows": F.count(F.lit(1)), "quarantined": F.count(column("error"))}
-        counted = self._writer.save(scored, counts)
-        if counted is None:
-            return None
-        written = Written(**counted)
-        fate = "the rows are written: this sink cannot take them back"
-        check_quarantine(written, max_quarantine, where=self.name, fate=fate)
-        return written
-
-
-def _instead(
-    spark: SparkSession, sink: DeltaSink, schema: StructType, provenance: Provenance, *, why: str
-) -> _ThroughSpark:
-    """A Delta sink that Spark's own writer fills, since Python cannot write there."""
-    partition = sink.partition or {}
-    whole = with_fixed(schema, DeltaTransaction(spark, sink.path).schema, partition)
-    warning = (
-        f"Python cannot write to {sink.path} here ({why}), so Spark's own writer wrote the table: "
-        "it commits inside the write, so max_quarantine is checked after the rows are in it. "
-        "Give the executors' environment credentials for the bucket to have it checked before."
-    )
-    return _ThroughSpark(
-        SparkWriter(spark, sink, whole),
-        provenance,
-        fixed={f.name: partition[f.name] for f in whole.fields[len(schema.fields) :]},
-        warnings=(warning,),
-    )

@@ -18,6 +18,7 @@ from sparkml.config import (
 from sparkml.errors import ConfigError, InputError, did_you_mean
 from sparkml.features.encoders import Encoding
 from sparkml.redaction import masked
+from sparkml.spark.catalog import catalog_fix
 from sparkml.spark.encodings import register_encoding
 from sparkml.spark.failures import FROM_SPARK, brief, source_error
 from sparkml.spark.feature_options import check_options
@@ -59,7 +60,8 @@ def read_source(
         else:
             df = READERS[type(source)](spark, source)
     except FROM_SPARK as error:
-        raise source_error(error, where=f"{key}.{_place(source)}") from error
+        fix = catalog_fix(spark, error)
+        raise source_error(error, where=f"{key}.{_place(source)}", fix=fix) from error
     if source.where is not None:
         check_options(spark, source.where, where=f"{key}.where")
         df = _checked(df.filter, source.where, where=f"{key}.where")

@@ -53,7 +53,15 @@ class SparkWriter:
     mode adds its rows again. A Delta table in a folder: one commit; with `run_key`, once per key.
     """
 
-    def __init__(self, spark: SparkSession, sink: Sink, schema: StructType) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        sink: Sink,
+        schema: StructType,
+        *,
+        known: Mapping[str, str] | None = None,
+    ) -> None:
+        """`known` is what the catalog says of a table, asked here where it is not given."""
         self._spark, self._sink = spark, sink
         self.schema = schema
         if isinstance(sink, DeltaSink):
@@ -70,10 +78,11 @@ class SparkWriter:
                     where=self.name,
                     fix=did_you_mean(name, schema.names),
                 )
-        self.known: dict[str, str] | None = None
-        """What the catalog says of a table that it has."""
+        self._known: Mapping[str, str] | None = None
         if isinstance(sink, TableSink):
-            self.known = self._check_table(sink, schema)
+            self._known = known or described(spark, sink.table)
+            if self._known:
+                self._check_table(sink, schema)
         else:
             self._is_new = self._check_folder()
         if isinstance(sink, DeltaSink):
@@ -146,7 +155,7 @@ class SparkWriter:
         if not isinstance(sink, TableSink):
             writer.format(sink.format).save(sink.path)
             return
-        if self.known and (provider := self.known.get("Provider")):
+        if self._known and (provider := self._known.get("Provider")):
             writer = writer.format(provider)
         if sink.schema_ == "merge":
             writer = writer.option("mergeSchema", "true")
@@ -166,11 +175,8 @@ class SparkWriter:
             return csv_options(self._sink.options, header=True)
         return dict(self._sink.options)
 
-    def _check_table(self, sink: TableSink, schema: StructType) -> dict[str, str] | None:
-        """What the catalog says of the table, None where it does not exist yet."""
-        known = described(self._spark, self.name)
-        if known is None:
-            return None
+    def _check_table(self, sink: TableSink, schema: StructType) -> None:
+        """Refuse columns that the table has otherwise."""
         try:
             held = self._spark.read.table(self.name).schema
         except FROM_SPARK as error:
@@ -189,7 +195,6 @@ class SparkWriter:
                 where=self.name,
                 fix="write to another table, or declare sink.schema: merge for new columns",
             )
-        return known
 
     def _check_delta(self, sink: DeltaSink, schema: StructType) -> None:
         """Refuse columns that the table has otherwise, by the rules of our own committer."""

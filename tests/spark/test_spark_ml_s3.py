@@ -22,7 +22,9 @@ JARS = ROOT / ".jars" / "s3a-3.4.2"
 pytestmark = [
     pytest.mark.spark,
     pytest.mark.yarn,  # of what that needs, S3A
-    pytest.mark.skipif(not any(JARS.glob("*.jar")), reason="no S3A: python tools/yarn_jars.py"),
+    pytest.mark.skipif(
+        not any(JARS.glob("*.jar")), reason="no S3A: python tools/jars_for_tests.py s3a"
+    ),
 ]
 
 

@@ -22,7 +22,7 @@ from sparkml.spark.delta.types import (
     arrow_field,
     cleaned,
     fields_within,
-    merged,
+    reconciled,
 )
 from sparkml.spark.parquet.layout import Layout, PartitionColumn
 
@@ -159,7 +159,7 @@ def _check_names(paths: Iterable[str], *, root: str) -> None:
         raise SinkSchemaError(
             f"without column mapping Delta has no columns named {', '.join(map(repr, illegal))}",
             where=root,
-            fix="set sink.column_mapping: name on a new table, or `rename` them, or in a step",
+            fix="set sink.column_mapping: name on a new table in a folder, or `rename` them",
         )
 
 
@@ -167,35 +167,12 @@ def _reconcile(
     txn: DeltaTransaction, output: StructType, *, merge: bool, root: str
 ) -> tuple[str, ...]:
     """The columns that the output adds to an existing table; the transaction learns them."""
-    new: list[str] = []
-    changed: list[str] = []
-    table = txn.schema
-    wanted = merged(table, output, path="", new=new.append, changed=changed.append)
-    if changed:
-        raise SinkSchemaError(
-            f"column {'; column '.join(changed)}",
-            where=root,
-            fix="cast it in a step, or write another table",
-        )
-    if new and not merge:
-        raise SinkSchemaError(
-            f"the table has no column {', '.join(map(repr, new))}",
-            where=root,
-            fix="set sink.schema: merge to add what is new, or leave it out of `keep`",
-        )
-    given = {f.name for f in _matches(table, output)}
-    lacking = [f.name for f in table.fields if not f.nullable and f.name not in given]
-    if lacking:
-        raise SinkSchemaError(
-            f"column '{lacking[0]}' is NOT NULL in the table, and the output lacks it",
-            where=root,
-            fix=did_you_mean(lacking[0], output.names),
-        )
+    wanted, new = reconciled(txn.schema, output, merge=merge, where=root)
     if new:
         if txn.metadata["configuration"].get(MODE, "none") == "none":
             _check_names(new, root=root)
         txn.update_metadata({"schemaString": wanted.json()})
-    return tuple(new)
+    return new
 
 
 def _matches(table: StructType, output: StructType) -> list[StructField]:

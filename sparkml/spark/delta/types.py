@@ -27,7 +27,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from sparkml.errors import SinkSchemaError
+from sparkml.errors import SinkSchemaError, did_you_mean
 from sparkml.spark.types import plain
 
 if TYPE_CHECKING:
@@ -153,6 +153,42 @@ def _within(dtype: DataType, prefix: str) -> Iterator[tuple[str, StructField]]:
     elif isinstance(dtype, MapType):
         yield from _within(dtype.keyType, f"{prefix}key.")
         yield from _within(dtype.valueType, f"{prefix}value.")
+
+
+def reconciled(
+    table: StructType, output: StructType, *, merge: bool, where: str
+) -> tuple[StructType, tuple[str, ...]]:
+    """The table's schema with what the output adds to it, and the paths of what is added.
+
+    Raises:
+        SinkSchemaError: a type is another one, a column is new without `merge`, or one that is NOT
+            NULL is left out.
+    """
+    new: list[str] = []
+    changed: list[str] = []
+    wanted = merged(table, output, path="", new=new.append, changed=changed.append)
+    assert isinstance(wanted, StructType)  # noqa: S101 - merged keeps structs
+    if changed:
+        raise SinkSchemaError(
+            f"column {'; column '.join(changed)}",
+            where=where,
+            fix="cast it in a step, or write another table",
+        )
+    if new and not merge:
+        raise SinkSchemaError(
+            f"the table has no column {', '.join(map(repr, new))}",
+            where=where,
+            fix="set sink.schema: merge to add what is new, or leave it out of `keep`",
+        )
+    given = {name.lower() for name in output.names}
+    lacking = [f.name for f in table.fields if not f.nullable and f.name.lower() not in given]
+    if lacking:
+        raise SinkSchemaError(
+            f"column '{lacking[0]}' is NOT NULL in the table, and the output lacks it",
+            where=where,
+            fix=did_you_mean(lacking[0], output.names),
+        )
+    return wanted, tuple(new)
 
 
 def merged(

@@ -12,7 +12,11 @@ YARN, S3A = ROOT / ".jars" / "yarn-3.4.2", ROOT / ".jars" / "s3a-3.4.2"
 def missing() -> str:
     """Why these tests cannot run here; empty where they can."""
     absent = [f.name for f in (YARN, S3A) if not any(f.glob("*.jar"))]
-    return f"{' and '.join(absent)} not there: python tools/yarn_jars.py" if absent else ""
+    return (
+        f"{' and '.join(absent)} not there: python tools/jars_for_tests.py yarn s3a"
+        if absent
+        else ""
+    )
 
 
 def spark_home() -> Path:

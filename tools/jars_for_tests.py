@@ -1,8 +1,8 @@
-"""Fetches what `make emr-test` needs besides pyspark's own jars: real YARN daemons and real S3A.
+"""Fetches jars that only tests need: real YARN daemons and real S3A (60 MB), Iceberg (46 MB).
 
-Two folders, each resolved by Ivy (it comes with Spark) and compared with the sha256 kept in
-tools/locks: some 60 MB in all. hadoop-aws asks for one bundle of every AWS service, 630 MB; it runs
-as well on the few modules of the same SDK that it uses, with the libraries that Spark ships.
+Folders, each resolved by Ivy (it comes with Spark) and compared with the sha256 kept in
+tools/locks. hadoop-aws asks for one bundle of every AWS service, 630 MB; it runs as well on the few
+modules of the same SDK that it uses, with the libraries that Spark ships.
 A folder that is there and right is left alone; one half fetched never gets its name.
 """
 
@@ -19,6 +19,7 @@ from xml.sax.saxutils import quoteattr
 from delta_jars import LOCKS, SETTINGS, maven_mirror, spark_jars, sums, trust_options
 
 HADOOP, SDK = "3.4.2", "2.29.52"  # of pyspark 4.1's jars, and what that Hadoop is built with
+ICEBERG = "1.11.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,11 @@ FOLDERS = (
         ),
         groups=r"software\.amazon\..*|org\.reactivestreams",
     ),
+    Folder(
+        name=f"iceberg-{ICEBERG}",
+        coordinates=(f"org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:{ICEBERG}",),
+        groups="",
+    ),
 )
 
 MODULE = """<ivy-module version="2.0">
@@ -74,17 +80,20 @@ DEPENDENCY = '<dependency org="{}" name="{}" rev="{}" conf="default" transitive=
 def main() -> int:
     """Fetches what is missing, or with --check only looks; 1 where a folder is not right."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parent", type=Path, nargs="?", default=Path(".jars"))
+    names = [folder.name.partition("-")[0] for folder in FOLDERS]
+    parser.add_argument("names", nargs="+", choices=names, help="the folders to fetch")
+    parser.add_argument("--parent", type=Path, default=Path(".jars"))
     parser.add_argument("--java", type=Path, help="the home of the Java that runs Ivy")
     parser.add_argument("--check", action="store_true", help="fetch nothing")
     options = parser.parse_args()
-    missing = [folder for folder in FOLDERS if not is_ready(folder, options.parent)]
+    asked = [folder for folder in FOLDERS if folder.name.partition("-")[0] in options.names]
+    missing = [folder for folder in asked if not is_ready(folder, options.parent)]
     if options.check or not missing:
         return int(bool(missing))
     Path(".cache").mkdir(exist_ok=True)
     for folder in missing:
         began = time.monotonic()
-        print(f"setup: fetching {folder.name} for the tests on YARN", file=sys.stderr)
+        print(f"setup: fetching {folder.name} for the tests", file=sys.stderr)
         with tempfile.TemporaryDirectory(dir=".cache") as scratch:
             place(fetch(folder, Path(scratch).resolve(), options.java), folder, options.parent)
         jars = list((options.parent / folder.name).glob("*.jar"))
