@@ -162,7 +162,7 @@ def _from_text(text: str) -> Field:
 def _from_mapping(value: object) -> Field:
     if not isinstance(value, Mapping):
         raise ValueError(f"a column must be {{name, type}}, not {shown(value)}")
-    _only(value, ("name", "type", "required", "length"))
+    _only(value, ("name", "type", "required", "length", "blanks"))
     name, declared = value.get("name"), value.get("type")
     if not isinstance(name, str) or not name or not isinstance(declared, str):
         raise ValueError(f"a column must have a name and a type: {shown(dict(value))}")
@@ -171,7 +171,12 @@ def _from_mapping(value: object) -> Field:
         raise ValueError(f"column '{name}': required must be true or false")
     if length is not None and (type(length) is not int or length < 1):
         raise ValueError(f"column '{name}': length must be a whole number, at least 1")
-    return Field(name=name, type=type_name(declared), required=required, length=length)
+    blanks = value.get("blanks", False)
+    if type(blanks) is not bool:
+        raise ValueError(f"column '{name}': blanks must be true or false")
+    return Field(
+        name=name, type=type_name(declared), required=required, length=length, blanks=blanks
+    )
 
 
 def _list(value: object) -> list[object]:

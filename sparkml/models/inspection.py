@@ -88,7 +88,9 @@ def inspect(question: Question, folder: Path) -> Findings:
         try:
             model = _opened_first(flavor, folder, description, question.model_config)
         except ModelUnreadable as error:
-            raise _with_libraries(error, recorded, question.environment) from error
+            if not recorded or question.environment == "match":
+                raise
+            raise _with_libraries(error, recorded) from error
         unsaid = tuple(seen for seen in model.differences if seen not in recorded)
         check_environment(question.environment, unsaid, where=where)
         columns = decide(
@@ -115,12 +117,8 @@ def inspect(question: Question, folder: Path) -> Findings:
         )
 
 
-def _with_libraries(
-    error: ModelUnreadable, differences: tuple[str, ...], policy: str
-) -> ModelUnreadable:
+def _with_libraries(error: ModelUnreadable, differences: tuple[str, ...]) -> ModelUnreadable:
     """The error, with the difference of libraries that it probably comes of."""
-    if not differences or policy == "match":
-        return error
     what = f"{error.what} (trained with {', '.join(differences)})"
     fix = f"set environment: match, or {error.fix}"
     return ModelUnreadable(what, where=error.where, fix=fix)
