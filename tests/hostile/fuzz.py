@@ -27,7 +27,7 @@ from tests.hostile.opening import (
     opened_first,
     scored_after,
 )
-from tests.hostile.seeds import SEEDS, beside
+from tests.hostile.seeds import SEEDS, TRUSTED, beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,11 +44,13 @@ def outcome(
         folder = Path(made) / "model"
         folder.mkdir()
         for file, content in {**others, name: data}.items():
+            (folder / file).parent.mkdir(exist_ok=True)
             (folder / file).write_bytes(content)
-        opening = opened_first(folder)
+        trust = "always" if name in TRUSTED else "never"
+        opening = opened_first(folder, trust=trust)
         if opening.spec is None:
             return opening, None
-        wide = opened_first(folder, outputs)
+        wide = opened_first(folder, outputs, trust=trust)
         if wide.how == STRAY:
             return wide, None
         return opening, scored_after(wide.spec or opening.spec)

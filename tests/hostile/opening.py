@@ -42,10 +42,10 @@ class Ended:
     spec: ModelSpec | None = None
 
 
-def opened_first(folder: Path, outputs: Sequence[str] = ()) -> Ended:
+def opened_first(folder: Path, outputs: Sequence[str] = (), *, trust: str = "never") -> Ended:
     """How the first opening of a model ended; what the library did not survive is told apart."""
     try:
-        spec = read_spec(str(folder), outputs=outputs, trust="never", environment="ignore")
+        spec = read_spec(str(folder), outputs=outputs, trust=trust, environment="ignore")
     except SparkMLError as error:
         verdict = (how for said, how in _VERDICTS.items() if said in error.what)
         return Ended(how=next(verdict, REFUSED), told=str(error))

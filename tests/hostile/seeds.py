@@ -194,15 +194,84 @@ name: mlflow-env
 """
 
 
+def joblib() -> Iterator[bytes]:
+    """Estimators whose compiled code follows their arrays, pipelines, boosters' wrappers."""
+    from io import BytesIO
+
+    from joblib import dump
+    from lightgbm import LGBMClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.svm import SVC
+    from xgboost import XGBRegressor
+
+    for model, data, target in [
+        (make_pipeline(StandardScaler(), LogisticRegression()), FRAME, SIGN),
+        (make_pipeline(OneHotEncoder(), LogisticRegression()), CITIES[["city"]].astype(str), SIGN),
+        (RandomForestRegressor(n_estimators=2, max_depth=2), FRAME, SIGN),
+        (HistGradientBoostingClassifier(max_iter=2, max_leaf_nodes=4), FRAME, SIGN),
+        (SVC(), FRAME, SIGN),
+        (LGBMClassifier(n_estimators=2, num_leaves=5, n_jobs=1, verbose=-1), FRAME, SIGN),
+        (XGBRegressor(n_estimators=2, max_depth=2, n_jobs=1), FRAME, SIGN),
+    ]:
+        out = BytesIO()
+        dump(model.fit(data, target), out)
+        yield out.getvalue()
+
+
+def statsmodels() -> Iterator[bytes]:
+    """Results of a table, and of a formula."""
+    import pickle
+
+    import statsmodels.api as sm
+    import statsmodels.formula.api as smf
+
+    table = FRAME.assign(target=FRAME["age"] + RNG.normal(size=240))
+    for results in (sm.OLS(table["target"], FRAME).fit(), smf.ols("target ~ age", table).fit()):
+        results.remove_data()
+        yield pickle.dumps(results)
+
+
+def keyed() -> Mapping[str, bytes]:
+    """The files of a model for each key."""
+    from tests.keyed_models import trees, write
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = write(Path(folder) / "m", trees(1, 2, 3))
+        return {path.name: path.read_bytes() for path in made.iterdir()}
+
+
+def spark_ml() -> Iterator[bytes]:
+    """What a Spark ML model's writer leaves: a model's own line, and one of an assembler."""
+    import json
+
+    for name, params, more in [
+        (
+            "classification.LogisticRegressionModel",
+            {"featuresCol": "f", "predictionCol": "p", "probabilityCol": "q"},
+            {"numClasses": 2, "numFeatures": 2},
+        ),
+        ("feature.VectorAssembler", {"inputCols": ["age", "income"], "outputCol": "f"}, {}),
+    ]:
+        line = {"class": f"org.apache.spark.ml.{name}", "timestamp": 1, "sparkVersion": "4.1.1"}
+        whole = {**line, "uid": "u", "paramMap": params, "defaultParamMap": {}, **more}
+        yield json.dumps(whole).encode()
+
+
 def beside(name: str) -> Mapping[str, bytes]:
     """The other files of a model that `name` is a part of."""
-    if name not in ("MLmodel", "conda.yaml"):
+    if name in ("index.parquet", "models.bin"):
+        others = dict(keyed())
+    elif name in ("MLmodel", "conda.yaml"):
+        others = {
+            "model.txt": next(lightgbm()),
+            "MLmodel": next(mlmodel()),
+            "conda.yaml": next(conda()),
+        }
+    else:
         return {}
-    others = {
-        "model.txt": next(lightgbm()),
-        "MLmodel": next(mlmodel()),
-        "conda.yaml": next(conda()),
-    }
     return {other: data for other, data in others.items() if other != name}
 
 
@@ -215,5 +284,13 @@ SEEDS: Mapping[str, tuple[str, str, Callable[[], Iterator[bytes]]]] = {
     "skops": ("model.skops", "zip", skops),
     "mlmodel": ("MLmodel", "text", mlmodel),
     "conda": ("conda.yaml", "text", conda),
+    "joblib": ("model.joblib", "binary", joblib),
+    "statsmodels": ("model.pickle", "binary", statsmodels),
+    "keyed index": ("index.parquet", "binary", lambda: iter([keyed()["index.parquet"]])),
+    "keyed models": ("models.bin", "binary", lambda: iter([keyed()["models.bin"]])),
+    "spark_ml": ("metadata/part-00000", "text", spark_ml),
 }
 """Format → the file's name, the kind of its damages (`mutate.MUTATIONS`), and whole models."""
+
+TRUSTED = ("model.joblib", "model.pickle", "index.parquet", "models.bin")
+"""Files that only those open who trust them, since they are code."""
