@@ -83,7 +83,14 @@ def _by_rule(counts: pa.Array, region: ZoneInfo) -> pa.Array:
         None if at is None or at < _TABLES_END else at + _offset(at, region)
         for at in codes.dictionary.to_pylist()
     ]
-    clocks = pa.array(shown, pa.int64()).view(pa.timestamp("us"))
+    try:
+        clocks = pa.array(shown, pa.int64()).view(pa.timestamp("us"))
+    except OverflowError:
+        raise SignatureError(
+            f"an instant whose wall clock in {region.key} 64 bits of microseconds do not hold",
+            where="an input of the model",
+            fix="make it null, or a time of Spark's calendar, in a step",
+        ) from None
     return clocks.take(codes.indices)
 
 

@@ -42,7 +42,8 @@ def frame(
       where nanoseconds do not reach (see `groups`); a null is NaT;
     * dates, if `dates_as_objects`: `datetime.date`, as Spark's own UDFs give them; a null is None;
     * decimals: `decimal.Decimal` objects; lists: NumPy arrays, of `datetime.date` and
-      `datetime64[us]` where they hold dates and timestamps; a null is None;
+      `datetime64[us]` where they hold dates and timestamps; a null is None; plain lists where an
+      integer stands beside a null that would round it;
     * structs and maps: dicts of Python's own values; a null is None.
 
     Costs one copy of the columns.
@@ -112,6 +113,12 @@ def _series(column: pa.Array, missing: float | None, dates_as_objects: bool) -> 
         made = np.empty(len(column), dtype=object)
         made[:] = column.to_pylist(maps_as_pydicts="strict")
         return made
+    if is_list(dtype) and _rounds(column):
+        made = np.empty(len(column), dtype=object)
+        for i in range(len(column)):
+            row = column.slice(i, 1)
+            made[i] = row[0].as_py() if _rounds(row) else row.to_pandas()[0]
+        return made
     if is_list(dtype) or pa.types.is_decimal(dtype):
         return column.to_pandas()
     values = column.to_numpy(zero_copy_only=False)
@@ -119,6 +126,13 @@ def _series(column: pa.Array, missing: float | None, dates_as_objects: bool) -> 
         values = values.copy()
         values[column.is_null().to_numpy(zero_copy_only=False)] = missing
     return values
+
+
+def _rounds(lists: pa.Array) -> bool:
+    """Whether a null in lists of integers makes doubles of some that no double holds."""
+    while is_list(lists.type):
+        lists = lists.flatten()
+    return bool(pa.types.is_int64(lists.type)) and _far(lists) is not None
 
 
 def _is_flat(dtype: pa.DataType) -> bool:

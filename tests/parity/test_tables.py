@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from sparkml.errors import SignatureError
+from sparkml.models.frames import frame
 from sparkml.type_names import to_arrow_type
 from tests.parity.table_models import CASES
 from tests.parity.tables import fuzz, wrong
@@ -55,5 +56,25 @@ def test_a_moment_that_64_bits_of_microseconds_do_not_hold_is_refused(tmp_path):
     given = {f.name: pa.nulls(1, to_arrow_type(f.type)) for f in case.spec.signature.inputs}
     far = pa.array([2**62]).view(pa.timestamp("s"))
 
-    with pytest.raises(SignatureError, match="make it null"):
-        case.scorer(pa.record_batch({**given, "timestamp_ntz": far}))
+    last = pa.array([2**63 - 1]).view(pa.timestamp("us", "Europe/Berlin"))
+    for column in (far, last):
+        with pytest.raises(SignatureError, match="make it null"):
+            case.scorer(pa.record_batch({**given, "timestamp_ntz": column}))
+
+
+def test_a_null_in_a_list_rounds_no_integer():
+    """Neither in its own row nor in another; the other rows are arrays, as ever."""
+    far, low = 2**53 + 1, -(2**63)
+    rows = [[far], [1, None], None, [far, None], [], [low, 5]]
+    batch = pa.record_batch({"x": pa.array(rows, pa.list_(pa.int64()))})
+
+    made = frame(batch, ["x"], missing=None)["x"].tolist()
+
+    assert [far] == made[0].tolist()
+    assert 1.0 == made[1][0]
+    assert np.isnan(made[1][1])
+    assert made[2] is None
+    assert [far, None] == list(made[3])
+    assert [[], [low, 5]] == [made[4].tolist(), made[5].tolist()]
+    deep = pa.record_batch({"x": pa.array([[[far], [None]], [[1]]])})
+    assert [[far], [None]] == frame(deep, ["x"], missing=None)["x"][0]
