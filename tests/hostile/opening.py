@@ -30,6 +30,8 @@ REFUSED, STRAY, FINE = "refused", "stray exception", "accepted, scored"
 DIED, MEMORY, HUNG = "died", "memory", "hung"
 _VERDICTS = {"ended the process": DIED, "more memory": MEMORY, "MiB of memory": MEMORY}
 _VERDICTS["took longer"] = HUNG
+WIDEST = 2**24
+"""Numbers in a row: more are no model's doing, and no table has them."""
 LIMITS = Limits(memory_mib=3072, time_s=10.0, file_mib=64)
 
 
@@ -84,6 +86,8 @@ def score(argument: Mapping[str, Any]) -> list[str]:
         predictor = _opened(spec).predictor(spec.signature, {})
     except SparkMLError as error:  # LightGBM reads some damage as it happens to lie in memory
         return [error.code]
+    if sum(field.length or 3 for field in spec.signature.inputs) > WIDEST:
+        return ["no table"]
     batch = hostile_rows(spec.signature, 200)
     errors = set()
     for start, size in [(0, 200), (0, 20), (20, 20), *((i, 1) for i in range(60))]:

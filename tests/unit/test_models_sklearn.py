@@ -387,3 +387,20 @@ def test_catboost_in_a_pipeline_scores_with_the_process_s_threads(save, monkeypa
     prediction, probability = predictor.predict(batch)
     assert model.predict(X).ravel().tolist() == prediction.to_pylist()
     assert model.predict_proba(X).tolist() == probability.to_pylist()
+
+
+def test_a_pickle_whose_tree_leads_out_of_it_is_unreadable(save):
+    """A bit that flipped on a disk would end each worker; a stranger's class is left alone."""
+    forest = ensemble.RandomForestRegressor(3, max_depth=2, random_state=0).fit(X, Y)
+    forest.note_ = Tree()
+    assert read_spec(save(forest)).flavor == "sklearn"
+
+    forest.estimators_[1].tree_.children_left[0] = 1 << 40
+    with pytest.raises(ModelUnreadable, match="the Tree is damaged: nodes lead"):
+        read_spec(save(forest))
+
+
+class Tree:
+    """No tree of scikit-learn's, though it is called so."""
+
+    value = "none"

@@ -92,6 +92,9 @@ class SklearnModel:
     `prediction` is what it gives, and nothing else is given by default.
     """
 
+    strangers = True
+    """Whether classes of anybody's may be in it, as a pickle has them."""
+
     def __init__(
         self,
         loaded: Any,
@@ -180,7 +183,8 @@ class SklearnModel:
         return made
 
     def check(self) -> None:
-        """See `check_boosters`."""
+        """Look whether its arrays keep compiled code inside: `check_arrays`, `check_boosters`."""
+        check_arrays(self.estimator, where=self.where, strangers=self.strangers)
         check_boosters(where=self.where)
 
     def extras(self, inputs: tuple[Field, ...]) -> tuple[Field, ...]:
@@ -258,10 +262,7 @@ class SklearnModel:
 class RestoredModel(SklearnModel):
     """An estimator that skops put together from what its file says, whoever wrote that."""
 
-    def check(self) -> None:
-        """Look whether its arrays keep compiled code inside: see `check_arrays`."""
-        check_arrays(self.estimator, where=self.where)
-        super().check()
+    strangers = False
 
 
 def _margin(final: Any, config: Mapping[str, Any], where: str) -> Margin | None:

@@ -22,19 +22,24 @@ BYTE_WORDS = 8
 """The words of 32 bits that hold the set of a byte's values."""
 
 
-def check_arrays(model: Any, *, where: str) -> None:
+def check_arrays(model: Any, *, where: str, strangers: bool = False) -> None:
     """Look at every object in a restored estimator; costs one pass over its nodes and indices.
+
+    With `strangers`, as in a pickle, only what is scikit-learn's and SciPy's own is looked at and
+    into; what another version's attributes make impossible to tell is no damage then.
 
     Raises:
         ModelUnreadable: one of them leads out of its arrays, or round in a circle.
     """
-    for part in _objects(model):
+    for part in _objects(model, strangers=strangers):
         for kind in type(part).__mro__:
             needs, check = CHECKS.get(kind.__name__, ("", None))
             try:
                 if check is not None and (not needs or hasattr(part, needs)):
                     check(part)
             except Exception as error:
+                if strangers and not isinstance(error, ValueError):
+                    continue
                 raise ModelUnreadable(
                     f"the {type(part).__name__} is damaged: {error}",
                     where=where,
@@ -42,8 +47,12 @@ def check_arrays(model: Any, *, where: str) -> None:
                 ) from error
 
 
-def _objects(model: Any) -> Iterator[Any]:
-    """Every object in `model`, itself first, each once."""
+def _is_known(part: Any) -> bool:
+    return type(part).__module__.partition(".")[0] in ("sklearn", "scipy", "numpy")
+
+
+def _objects(model: Any, *, strangers: bool = False) -> Iterator[Any]:
+    """Every object in `model`, itself first, each once; with `strangers` those that are known."""
     seen: dict[int, Any] = {}  # held, so that no two have one id
     waiting = [model]
     while waiting:
@@ -57,7 +66,7 @@ def _objects(model: Any) -> Iterator[Any]:
             waiting.extend(part)
         elif isinstance(part, np.ndarray):
             waiting.extend(part.ravel().tolist() if part.dtype == object else ())
-        else:
+        elif not strangers or _is_known(part):
             yield part
             waiting.extend(vars(part).values() if hasattr(part, "__dict__") else ())
 
