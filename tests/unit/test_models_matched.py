@@ -23,6 +23,7 @@ import yaml
 from sparkml import load_scorer, read_spec
 from sparkml.errors import EnvironmentMismatch, ModelUnreadable, SetupError, UntrustedModel
 from sparkml.models import FLAVORS
+from sparkml.models.conda import pip_line
 from sparkml.models.environment import EnvironmentWarning
 from sparkml.models.matched import changed_of, match
 from sparkml.models.mlmodel import MLmodel
@@ -114,15 +115,60 @@ def test_requirements_are_read_as_pip_reads_them(tmp_path):
     )
 
 
-def test_conda_s_file_and_the_mlmodel_stand_in_where_there_are_no_requirements(tmp_path):
+def test_conda_s_file_and_the_mlmodel_stand_in_for_what_no_line_pins(tmp_path):
     described = MLmodel(flavors={}, versions={"scikit-learn": "1.2.0", "python": "3.12.1"})
     found = recorded(tmp_path, described, where="m")
     assert (found.requirements, found.python) == (("scikit-learn==1.2.0",), "3.12.1")
-    (tmp_path / "conda.yaml").write_text(
-        "dependencies: [python=3.11.2, pip<=24, numpy=2.0, scipy=1.14.1=py311h, {pip: [a==1]}]"
+    assert lines(tmp_path, "mlflow==2.9.2\nscikit-learn", described) == (
+        "scikit-learn",
+        "scikit-learn==1.2.0",
     )
-    found = recorded(tmp_path, None, where="m")
-    assert found.requirements == ("numpy==2.0.*", "scipy==1.14.1", "a==1")
+    assert lines(tmp_path, "scikit-learn==1.3.0", described) == ("scikit-learn==1.3.0",)
+    (tmp_path / "conda.yaml").write_text("dependencies: [python=3.11.2, pip<=24, numpy=2.0]")
+    assert lines(tmp_path, "mlflow==2.9.2", described) == ("numpy==2.0.*", "scikit-learn==1.2.0")
+    (tmp_path / "requirements.txt").unlink()
+    (tmp_path / "conda.yaml").write_text("dependencies: [numpy=2.0, {pip: [a==1]}]")
+    assert recorded(tmp_path, None, where="m").requirements == ("a==1", "numpy==2.0.*")
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ("numpy", "numpy"),
+        ("scipy=1.14.1=py311h", "scipy==1.14.1"),
+        ("scipy 1.14.1 py311h_0", "scipy==1.14.1"),
+        ("scipy==1.14.1", "scipy==1.14.1"),
+        ("scipy 1.14", "scipy==1.14"),
+        ("conda-forge::lightgbm=3.3", "lightgbm==3.3.*"),
+        ("conda-forge/linux-64::lightgbm=3.3", "lightgbm==3.3.*"),
+        ("scikit-learn=1.2.*", "scikit-learn==1.2.*"),
+        ("scikit-learn>=1.2,<1.3", "scikit-learn>=1.2,<1.3"),
+        ("scikit-learn >=1.2, !=1.2.1", "scikit-learn>=1.2, !=1.2.1"),
+        ("pytorch=2.1", "torch==2.1.*"),
+        ("Python>=3.8", ""),
+        ("pip", ""),
+    ],
+)
+def test_a_dependency_of_conda_s_is_the_same_for_pip(entry, line):
+    assert pip_line(entry) == line
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("libgcc-ng=12", "may be another library for pip"),
+        ("mkl", "may be another library for pip"),
+        ("numpy=1.2|1.4", "only conda understands"),
+        ("numpy[version='>=1']", "only conda understands"),
+        ("{'conda': ['numpy=2.0']}", "is no dependency"),
+    ],
+)
+def test_a_dependency_that_only_conda_knows_is_refused(entry, why, tmp_path):
+    """Also where there is a requirements.txt: it was there when the model was trained."""
+    (tmp_path / "conda.yaml").write_text(yaml.safe_dump({"dependencies": [entry]}))
+    with pytest.raises(EnvironmentMismatch, match=why) as error:
+        lines(tmp_path, "numpy==2.0.1")
+    assert "in pip's requirements" in error.value.fix
 
 
 @pytest.mark.parametrize(
@@ -144,7 +190,7 @@ def test_what_no_index_has_is_refused(line, tmp_path):
         lines(tmp_path, f"numpy==2.0.1\n{line}")
 
 
-@pytest.mark.parametrize("text", ["", "numpy\npandas", "# numpy==2.0"])
+@pytest.mark.parametrize("text", ["", "numpy\npandas", "# numpy==2.0", "mlflow==3.1"])
 def test_a_model_that_records_nothing_is_refused(text, tmp_path):
     with pytest.raises(EnvironmentMismatch, match=r"no versions.*log it by MLflow"):
         lines(tmp_path, text)
@@ -241,6 +287,7 @@ def test_two_processes_may_build_at_once(cache, tmp_path):
     script = """
         import pathlib, sys
         from sparkml.models import FLAVORS
+from sparkml.models.conda import pip_line
         from sparkml.models.matched import match
         from tests.unit.test_models_matched import ALWAYS
         print(match(pathlib.Path(sys.argv[1]), None, FLAVORS[-1], where="m", **ALWAYS))
