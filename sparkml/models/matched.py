@@ -19,7 +19,17 @@ from sparkml.models.environment import installed_here
 from sparkml.models.host_cache import staging
 from sparkml.models.recorded import OURS, check_trusted, needs, recorded, unmet
 from sparkml.models.sites import PREFIX, admit_site, holds_site, present
-from sparkml.models.wheels import INDEX, Chosen, Target, UvFailed, UvMissing, install, resolve
+from sparkml.models.wheels import (
+    HIDING,
+    INDEX,
+    Chosen,
+    Target,
+    UvFailed,
+    UvMissing,
+    brought,
+    install,
+    resolve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,6 +104,12 @@ def _build(name: str, wanted: Iterable[str], *, where: str) -> None:
                 fix="each needs a wheel for this Python and processor that sparkml runs with: log "
                 f"the model again with such versions, or set environment: warn; {INDEX}",
             ) from error
+        for module, of in brought(site, (*HIDING, "sparkml", "mlflow")).items():
+            raise EnvironmentMismatch(
+                f"the model's requirements bring {module}, which would hide the one that runs here",
+                where=where,
+                fix=f"log the model without {of or module}, or set environment: warn",
+            )
         admit_site(made, name, changed)
 
 

@@ -7,8 +7,8 @@ import zipfile
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from tests.hostile.outcomes import CANARY, Case, Given, as_model
-from tests.hostile.tabular import mlflow_folder, scored, skops_bytes, skops_mlmodel
+from tests.hostile.outcomes import CANARY, RIGHT, Case, Given, as_model
+from tests.hostile.tabular import mlflow_folder, skops_bytes, skops_mlmodel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def brings(name: str, module: str, source: str = ""):
         wheel(folder / "wheels", name, {f"{module}/__init__.py": told})
         made = mlflow_folder(folder, skops_mlmodel(), model__skops=skops_bytes())
         (made / "requirements.txt").write_text(f"{name}==99.0")
-        return scored(made, environment="match")
+        return Given(uri=str(made), options={"environment": "match"})
 
     return make
 
@@ -78,6 +78,23 @@ CASES = (
         brings("skops", "skops", SOURCE),
         "MODEL_REFUSED",
         "never",
+        beside_the_wheels,
+    ),
+    *(
+        Case(
+            f"a library of its own that hides {module}",
+            brings("acme_connect", module),
+            "MODEL_ENVIRONMENT",
+            "always",
+            beside_the_wheels,
+        )
+        for module in ("pyspark", "py4j", "delta", "sparkml", "mlflow")
+    ),
+    Case(
+        "benign: a library of its own",
+        brings("acme_connect", "acme"),
+        RIGHT,
+        "always",
         beside_the_wheels,
     ),
 )
