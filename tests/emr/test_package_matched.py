@@ -13,6 +13,7 @@ from emr.package import PackedFile, pack, plan_package
 from emr.package.requirements import requirements_of
 from sparkml.errors import ConfigError, EnvironmentMismatch, UntrustedModel
 from sparkml.models.artifact import fetch
+from sparkml.models.recorded import recorded
 from tests.emr.rich_cluster import plain
 
 PIN = "threadpoolctl==3.5.0"
@@ -75,6 +76,14 @@ def test_another_version_is_another_archive(packed, model):
     assert submitted.package.archive == asked
     assert PIN in submitted.requirements
     assert not any(name.startswith("threadpoolctl==3.8") for name in submitted.requirements)
+
+
+def test_what_is_left_out_is_neither_packed_nor_missed(packed, model):
+    """There the job asks again whether what is recorded is met."""
+    folder = model("m", PIN, "nvidia-nccl-cu12==2.20.5")
+    assert not any("nccl" in name for name in packed(folder, by="submit").requirements)
+    found = recorded(folder, None, where="m").requirements
+    assert found == (PIN,)
 
 
 def test_what_a_model_records_is_there_for_what_it_imports(packed, model):
