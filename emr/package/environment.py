@@ -110,7 +110,8 @@ def _install(requirements: Requirements, site: Path, scratch: Path, target: Targ
             known = (name for name in requirements.names if "==" in name)
             found = resolve(requirements.wanted, target, preferred=known, scratch=scratch)
             kept = [str(one) for one in found if one.name not in LEFT_OUT]
-            text, hashed = "\n".join(kept), False
+            locked = {line.split()[0]: line for line in text.splitlines()}  # with its hashes
+            text, hashed = "\n".join(locked.get(one, one) for one in kept), False
         listed.write_text(text, encoding="utf-8")
         install(listed, target, into=site, hashed=hashed)
         if requirements.own:

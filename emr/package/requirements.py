@@ -36,7 +36,7 @@ class Requirements:
 
     `own` is the user's further file, whose lines have hashes. Where models' own versions are
     matched, `wanted` holds these and what sparkml needs, `names` has them in their places, and what
-    is installed is resolved when it is built.
+    is installed is resolved when it is built; only the lock's versions have hashes then.
     """
 
     text: str

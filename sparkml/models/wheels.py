@@ -153,4 +153,5 @@ def _run(argv: list[str]) -> None:
     if done.returncode:
         # The index's address may hold a password, and is nobody's business in a log.
         said = re.sub(r"https?://\S+", "(address)", done.stderr)
-        raise UvFailed(" ".join(said.split())[-600:])
+        said = " ".join(said.split())
+        raise UvFailed(said if len(said) <= 600 else f"{said[:300]} … {said[-300:]}")
