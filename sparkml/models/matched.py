@@ -71,10 +71,11 @@ def match(
     found.check_python(
         here, where=where, fix="run the job by Python {}, which its workers have too"
     )
-    if not unmet(found.requirements):
+    lacking = unmet(found.requirements)
+    if not lacking:
         return present()
     check_trusted(trust, promised=promised, where=where, digest=digest)
-    wanted = (*found.requirements, *needs("spark", row.extra))
+    wanted = tuple(dict.fromkeys((*found.requirements, *lacking, *needs("spark", row.extra))))
     inputs = [BUILDER, platform.machine(), sorted(wanted), installed_here()]
     name = PREFIX + hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:40]
     if not holds_site(name):

@@ -128,8 +128,12 @@ def check_trusted(trust: str, *, promised: bool, where: str, digest: str = "the 
 
 
 def unmet(requirements: Iterable[str]) -> tuple[str, ...]:
-    """Those of the requirements that what is installed here does not meet."""
-    return tuple(line for line in requirements if not _is_met(Requirement(line)))
+    """Those of the requirements that what is installed here does not meet.
+
+    Where a library is met and its extras are not, it is what they need.
+    """
+    found = (lack for line in requirements for lack in _unmet(Requirement(line), frozenset()))
+    return tuple(dict.fromkeys(found))
 
 
 def needs(*extras: str, target: Mapping[str, str] | None = None) -> tuple[str, ...]:
@@ -162,9 +166,19 @@ def installed_version(name: str) -> str | None:
         return None
 
 
-def _is_met(requirement: Requirement) -> bool:
+def _unmet(requirement: Requirement, asked: frozenset[str]) -> Iterator[str]:
     version = installed_version(requirement.name)
-    return version is not None and requirement.specifier.contains(version, prereleases=True)
+    if version is None or not requirement.specifier.contains(version, prereleases=True):
+        yield str(requirement)
+        return
+    lines = importlib.metadata.requires(requirement.name) if requirement.extras else []
+    for need in map(Requirement, lines or []):
+        marker, need.marker = need.marker, None
+        if not marker or marker.evaluate({"extra": ""}):
+            continue  # whatever stands here has what it needs
+        of_extra = any(marker.evaluate({"extra": one}) for one in requirement.extras)
+        if of_extra and str(need) not in asked and canonicalize_name(need.name) not in OURS:
+            yield from _unmet(need, asked | {str(need)})
 
 
 def _parsed(line: str, target: Mapping[str, str], where: str) -> Requirement | None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,7 +28,7 @@ from sparkml.models.conda import pip_line
 from sparkml.models.environment import EnvironmentWarning
 from sparkml.models.matched import changed_of, match
 from sparkml.models.mlmodel import MLmodel
-from sparkml.models.recorded import recorded
+from sparkml.models.recorded import recorded, unmet
 from sparkml.models.sites import libraries, site_folder
 from sparkml.models.wheels import Chosen
 from tests.matched_models import HOSTS, NOW, OLD, THEN, suffix_model
@@ -250,6 +251,27 @@ def test_the_folder_holds_what_differs_and_is_made_once(cache, tmp_path, no_uv):
     no_uv()
     assert name_of(tmp_path / "again", "numpy>=2.0", OLD) == name
     assert built(cache) == [name.rpartition("-")[2]]
+
+
+def test_what_the_extras_of_an_installed_library_need_is_installed(cache, tmp_path):
+    here = version("requests")
+    assert unmet([f"requests=={here}"]) == ()
+    made = name_of(tmp_path / "m", f"requests[socks]=={here}")
+    assert [one.partition("==")[0] for one in libraries(made)] == ["pysocks"]
+
+
+def test_extras_may_name_extras_in_a_circle(tmp_path, monkeypatch):
+    """What the library itself needs is not asked again, whatever is missing."""
+    info = tmp_path / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: acme\nVersion: 1.0\nRequires-Dist: base>=1\n"
+        "Requires-Dist: gpu; os_name == 'posix'\nRequires-Dist: acme[b-c]; extra == 'a'\n"
+        "Requires-Dist: acme[a]; extra == 'b-c'\nRequires-Dist: more>=2; extra == 'b-c'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert unmet(["acme==1.0"]) == ()
+    assert unmet(["acme[a]==1.0", "acme[B_C]"]) == ("more>=2",)
 
 
 def test_what_stays_as_it_is_needs_nothing_more():
