@@ -51,7 +51,6 @@ def match(
     where: str,
     trust: str,
     promised: bool,
-    digest: str,
 ) -> str:
     """The name of the environment that a model's files record; empty where it is what runs here.
 
@@ -74,7 +73,7 @@ def match(
     lacking = unmet(found.requirements)
     if not lacking:
         return present()
-    check_trusted(trust, promised=promised, where=where, digest=digest)
+    check_trusted(folder, trust, promised=promised, where=where)
     wanted = tuple(dict.fromkeys((*found.requirements, *lacking, *needs("spark", row.extra))))
     inputs = [BUILDER, platform.machine(), sorted(wanted), installed_here()]
     name = PREFIX + hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:40]

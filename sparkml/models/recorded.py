@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from sparkml.errors import EnvironmentMismatch, UntrustedModel
 from sparkml.models.conda import pip_line
+from sparkml.models.digest import digest_of
 from sparkml.models.documents import text_of, yaml_of
 from sparkml.models.environment import recorded_versions
 from sparkml.models.wheels import PROVIDED
@@ -110,8 +111,10 @@ def recorded(
     return Recorded(requirements=tuple(dict.fromkeys(map(str, kept))), python=python)
 
 
-def check_trusted(trust: str, *, promised: bool, where: str, digest: str = "the digest") -> None:
+def check_trusted(folder: Path, trust: str, *, promised: bool, where: str) -> None:
     """Refuse to install what a model's files name, which is code that will run.
+
+    Reads them once where it refuses, to tell their digest.
 
     Raises:
         UntrustedModel: the policy `trust` lets this model run none.
@@ -123,7 +126,7 @@ def check_trusted(trust: str, *, promised: bool, where: str, digest: str = "the 
         "trust allows to those whose digest is promised",
         where=where,
         fix="if you know that the files are right, set trust: promised and write digest: "
-        f"{digest} into the configuration; or set environment: warn",
+        f"{digest_of(folder)} into the configuration; or set environment: warn",
     )
 
 

@@ -55,7 +55,7 @@ def no_uv(monkeypatch):
     return take_away
 
 
-ALWAYS = {"trust": "always", "promised": False, "digest": ""}
+ALWAYS = {"trust": "always", "promised": False}
 
 
 def name_of(folder, *requirements):
@@ -313,7 +313,6 @@ def test_two_processes_may_build_at_once(cache, tmp_path):
     script = """
         import pathlib, sys
         from sparkml.models import FLAVORS
-from sparkml.models.conda import pip_line
         from sparkml.models.matched import match
         from tests.unit.test_models_matched import ALWAYS
         print(match(pathlib.Path(sys.argv[1]), None, FLAVORS[-1], where="m", **ALWAYS))
