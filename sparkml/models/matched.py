@@ -10,7 +10,8 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
@@ -18,7 +19,7 @@ from sparkml.errors import EnvironmentMismatch, SetupError
 from sparkml.models.environment import installed_here
 from sparkml.models.host_cache import staging
 from sparkml.models.recorded import OURS, check_trusted, needs, recorded, unmet
-from sparkml.models.sites import PREFIX, admit_site, holds_site, present
+from sparkml.models.sites import PREFIX, admit_site, holds_site, present, site_is_there
 from sparkml.models.wheels import (
     HIDING,
     INDEX,
@@ -76,10 +77,16 @@ def match(
     check_trusted(folder, trust, promised=promised, where=where)
     wanted = tuple(dict.fromkeys((*found.requirements, *lacking, *needs("spark", row.extra))))
     inputs = [BUILDER, platform.machine(), sorted(wanted), installed_here()]
-    name = PREFIX + hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:40]
-    if not holds_site(name):
+    # One that was changed stays: workers may be running with it.
+    names = (_named([*inputs, number] if number else inputs) for number in count())
+    name = next(one for one in names if not site_is_there(one) or holds_site(one))
+    if not site_is_there(name):
         _build(name, wanted, where=where)
     return name
+
+
+def _named(inputs: list[Any]) -> str:
+    return PREFIX + hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:40]
 
 
 def _build(name: str, wanted: Iterable[str], *, where: str) -> None:

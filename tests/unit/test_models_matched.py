@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -326,7 +325,8 @@ def test_two_processes_may_build_at_once(cache, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["changed", "added", "gone", "note"])
-def test_a_folder_that_was_changed_is_built_again(damage, cache, tmp_path):
+def test_beside_a_folder_that_was_changed_another_is_built(damage, cache, tmp_path):
+    """Workers may be running with the old one: it stays where it is, as it is."""
     name = name_of(tmp_path, OLD)
     module = site_folder(name) / "publicsuffixlist" / "__init__.py"
     right = module.read_bytes()
@@ -335,12 +335,23 @@ def test_a_folder_that_was_changed_is_built_again(damage, cache, tmp_path):
     elif damage == "added":
         (module.parent / "numpy.py").write_text("")
     elif damage == "gone":
-        shutil.rmtree(module.parent)
+        module.unlink()
     else:
         (site_folder(name).parent / "site.json").write_text("{")
+    left = sorted(site_folder(name).parent.rglob("*"))
+    other = name_of(tmp_path, OLD)
+    assert other != name
+    assert (site_folder(other) / "publicsuffixlist" / "__init__.py").read_bytes() == right
+    assert not (site_folder(other) / "publicsuffixlist" / "numpy.py").exists()
+    assert sorted(site_folder(name).parent.rglob("*")) == left
+    assert name_of(tmp_path, OLD) == other
+
+
+def test_what_a_library_writes_beside_its_modules_is_no_change(cache, tmp_path, no_uv):
+    name = name_of(tmp_path, OLD)
+    (site_folder(name) / "publicsuffixlist" / "downloaded.dat").write_text("x")
+    no_uv()
     assert name_of(tmp_path, OLD) == name
-    assert module.read_bytes() == right
-    assert not (module.parent / "numpy.py").exists()
 
 
 def test_byte_code_that_python_leaves_there_is_no_damage(cache, tmp_path, no_uv):
