@@ -11,6 +11,7 @@ import tarfile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from emr.errors import PackageError
+from sparkml.models.wheels import HIDING, brought
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 STRIPPED = ("bin", "pyarrow/include", *(f"{p}/**/tests" for p in ("pandas", "pyarrow", "scipy")))
 """Scripts that name this machine's Python, headers, and tests: 60 MB. NumPy imports from its tests.
 """
-
-FORBIDDEN = ("pyspark", "py4j", "delta")
-"""Folders that would hide the cluster's own Spark and Delta."""
 
 MACHINES = {"x86_64": 62, "arm64": 183}
 """`e_machine` of an ELF file (the ELF specification's EM_X86_64 and EM_AARCH64)."""
@@ -49,12 +47,12 @@ def check_folder(site: Path, *, python: str, arch: str) -> None:
     Raises:
         PackageError: Spark or Delta in it, or a library for another processor or Python.
     """
-    inside = [name for name in FORBIDDEN if (site / name).is_dir()]
-    if inside:
+    for module, distribution in brought(site, HIDING).items():
         raise PackageError(
-            f"the environment holds {inside[0]}, which would hide the cluster's own",
-            where=inside[0],
-            fix="take it out of environment.requirements",
+            f"the environment holds {module}, which would hide the cluster's own",
+            where=module,
+            fix=f"take {distribution or 'it'} out of environment.requirements, or of the model's "
+            "where environment: match packs them",
         )
     tag = python.replace(".", "")
     for path in _binaries(site):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from emr.errors import PackageError
 from emr.package.archive import check_folder, strip, write_tar_gz
 from emr.package.checksum import checksums
-from emr.package.requirements import LEFT_OUT
+from sparkml.models.recorded import LEFT_OUT
 from sparkml.models.wheels import INDEX, Target, UvFailed, UvMissing, install, resolve
 
 if TYPE_CHECKING:
@@ -109,8 +109,9 @@ def _install(requirements: Requirements, site: Path, scratch: Path, target: Targ
         if requirements.wanted:
             known = (name for name in requirements.names if "==" in name)
             found = resolve(requirements.wanted, target, preferred=known, scratch=scratch)
-            text = "\n".join(str(one) for one in found if one.name not in LEFT_OUT)
-            hashed = False
+            kept = [str(one) for one in found if one.name not in LEFT_OUT]
+            locked = {line.split()[0]: line for line in text.splitlines()}  # with its hashes
+            text, hashed = "\n".join(locked.get(one, one) for one in kept), False
         listed.write_text(text, encoding="utf-8")
         install(listed, target, into=site, hashed=hashed)
         if requirements.own:

@@ -63,7 +63,7 @@ def matched(
     lines = {name: _recorded(name, found[name], spec) for name in asked if name in found}
     for name in lines:
         promised = config.models[name].digest is not None
-        check_trusted(config.trust, promised=promised, where=f"models.{name}")
+        check_trusted(found[name][0], config.trust, promised=promised, where=f"models.{name}")
     problems = list(_conflicts({name: one.requirements for name, one in lines.items()}))
     if problems:
         raise config_error(problems, "models")

@@ -18,17 +18,13 @@ from typing import TYPE_CHECKING
 from emr.errors import PackageError
 from emr.machines.instances import arch_of
 from sparkml.errors import ConfigError, did_you_mean
-from sparkml.models.recorded import needs
+from sparkml.models.recorded import LEFT_OUT, needs
 from sparkml.models.wheels import PROVIDED, project_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from emr.spec import ClusterSpec
-
-LEFT_OUT = frozenset({"nvidia-nccl-cu12"})
-"""What XGBoost asks for to train on several GPUs, 300 MB. It scores without, and the lock leaves
-it out as well (`tools/lock.sh`), so it need not be installed here either."""
 
 ALWAYS = "spark"
 """The extra that every job on a cluster needs, but for what is `PROVIDED`: pandas."""
@@ -40,7 +36,7 @@ class Requirements:
 
     `own` is the user's further file, whose lines have hashes. Where models' own versions are
     matched, `wanted` holds these and what sparkml needs, `names` has them in their places, and what
-    is installed is resolved when it is built.
+    is installed is resolved when it is built; only the lock's versions have hashes then.
     """
 
     text: str

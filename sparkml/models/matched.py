@@ -10,7 +10,8 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
@@ -18,8 +19,18 @@ from sparkml.errors import EnvironmentMismatch, SetupError
 from sparkml.models.environment import installed_here
 from sparkml.models.host_cache import staging
 from sparkml.models.recorded import OURS, check_trusted, needs, recorded, unmet
-from sparkml.models.sites import PREFIX, admit_site, holds_site, present
-from sparkml.models.wheels import INDEX, Chosen, Target, UvFailed, UvMissing, install, resolve
+from sparkml.models.sites import PREFIX, admit_site, holds_site, present, site_is_there
+from sparkml.models.wheels import (
+    HIDING,
+    INDEX,
+    Chosen,
+    Target,
+    UvFailed,
+    UvMissing,
+    brought,
+    install,
+    resolve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +52,6 @@ def match(
     where: str,
     trust: str,
     promised: bool,
-    digest: str,
 ) -> str:
     """The name of the environment that a model's files record; empty where it is what runs here.
 
@@ -61,15 +71,22 @@ def match(
     found.check_python(
         here, where=where, fix="run the job by Python {}, which its workers have too"
     )
-    if not unmet(found.requirements):
+    lacking = unmet(found.requirements)
+    if not lacking:
         return present()
-    check_trusted(trust, promised=promised, where=where, digest=digest)
-    wanted = (*found.requirements, *needs("spark", row.extra))
+    check_trusted(folder, trust, promised=promised, where=where)
+    wanted = tuple(dict.fromkeys((*found.requirements, *lacking, *needs("spark", row.extra))))
     inputs = [BUILDER, platform.machine(), sorted(wanted), installed_here()]
-    name = PREFIX + hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:40]
-    if not holds_site(name):
+    # One that was changed stays: workers may be running with it.
+    names = (_named([*inputs, number] if number else inputs) for number in count())
+    name = next(one for one in names if not site_is_there(one) or holds_site(one))
+    if not site_is_there(name):
         _build(name, wanted, where=where)
     return name
+
+
+def _named(inputs: list[Any]) -> str:
+    return PREFIX + hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:40]
 
 
 def _build(name: str, wanted: Iterable[str], *, where: str) -> None:
@@ -94,6 +111,12 @@ def _build(name: str, wanted: Iterable[str], *, where: str) -> None:
                 fix="each needs a wheel for this Python and processor that sparkml runs with: log "
                 f"the model again with such versions, or set environment: warn; {INDEX}",
             ) from error
+        for module, of in brought(site, (*HIDING, "sparkml", "mlflow")).items():
+            raise EnvironmentMismatch(
+                f"the model's requirements bring {module}, which would hide the one that runs here",
+                where=where,
+                fix=f"log the model without {of or module}, or set environment: warn",
+            )
         admit_site(made, name, changed)
 
 

@@ -110,7 +110,6 @@ def read_spec(
             where=found.uri,
             trust=trust,
             promised=promised,
-            digest=found.digest,
         )
     question = Question(
         digest=found.digest,

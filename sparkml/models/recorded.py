@@ -1,8 +1,9 @@
 """The libraries that a model's files record, as requirements that can be installed.
 
-What MLflow writes is read: `requirements.txt`; where there is none, `conda.yaml`; else the versions
-in the `MLmodel`. The versions of Spark and MLflow are nobody's to choose: a worker's PySpark is the
-driver's, and MLflow is what opens the model here.
+What MLflow writes is read: `requirements.txt`, where there is none the `pip` part of `conda.yaml`;
+conda's own dependencies; the `MLmodel`'s versions of what none of these pins. The versions of Spark
+and MLflow are nobody's to choose: a worker's PySpark is the driver's, and MLflow is what opens the
+model here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sparkml.errors import EnvironmentMismatch, UntrustedModel
+from sparkml.models.conda import pip_line
+from sparkml.models.digest import digest_of
 from sparkml.models.documents import text_of, yaml_of
 from sparkml.models.environment import recorded_versions
 from sparkml.models.wheels import PROVIDED
@@ -28,13 +31,15 @@ if TYPE_CHECKING:
 
 OURS = PROVIDED | {"mlflow", "mlflow-skinny", "mlflow-tracing", "sparkml"}
 """Distributions that stay as they are here, whatever a model records."""
+LEFT_OUT = frozenset({"nvidia-nccl-cu12"})
+"""What XGBoost asks for to train on several GPUs, 300 MB. It scores without, so a cluster's
+environment and the lock leave it out (`tools/lock.sh`), and no model is given it."""
 PYTHONS = ("3.11", "3.12", "3.13")
 """The versions of Python that sparkml runs on."""
 
 MOST_LINES, LONGEST_LINE = 2_000, 2_000
 
 _OF_THE_INDEX = re.compile(r"-(i|f|-[a-z-]*(index|host|links|binary|pre))\b")
-_CONDA = re.compile(r"\s*([\w.-]+)\s*(==?)\s*([\w.]+)\s*(=.*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,25 +91,30 @@ def recorded(
             another file.
         ModelUnreadable: a file is too large, or no YAML.
     """
-    versions = recorded_versions(folder, description)
-    python = versions.pop("python", "")
-    lines = _lines(folder) or [f"{name}=={version}" for name, version in versions.items()]
+    lines = [*_lines(folder), *_of_conda(folder, where)]
     if len(lines) > MOST_LINES:
         raise _no_library(f"{len(lines):,} lines", where)
-    parsed = (_parsed(line, {"extra": "", **(target or {})}, where) for line in lines)
-    found = [one for one in parsed if one is not None]
-    if not any(one.specifier for one in found):
+    marked = {"extra": "", **(target or {})}
+    found = [one for line in lines if (one := _parsed(line, marked, where))]
+    pinned = {canonicalize_name(one.name) for one in found if one.specifier}
+    for name, version in (description.versions if description else {}).items():
+        if name not in {"python", *pinned}:
+            found += filter(None, [_parsed(f"{name}=={version}", marked, where)])
+    kept = [one for one in found if canonicalize_name(one.name) not in OURS | LEFT_OUT]
+    if not any(one.specifier for one in kept):
         raise EnvironmentMismatch(
             "the model records no versions of the libraries that it was trained with",
             where=where,
             fix="log it by MLflow, which writes requirements.txt, or set environment: warn",
         )
-    kept = (str(one) for one in found if canonicalize_name(one.name) not in OURS)
-    return Recorded(requirements=tuple(dict.fromkeys(kept)), python=python)
+    python = recorded_versions(folder, description).get("python", "")
+    return Recorded(requirements=tuple(dict.fromkeys(map(str, kept))), python=python)
 
 
-def check_trusted(trust: str, *, promised: bool, where: str, digest: str = "the digest") -> None:
+def check_trusted(folder: Path, trust: str, *, promised: bool, where: str) -> None:
     """Refuse to install what a model's files name, which is code that will run.
+
+    Reads them once where it refuses, to tell their digest.
 
     Raises:
         UntrustedModel: the policy `trust` lets this model run none.
@@ -116,13 +126,17 @@ def check_trusted(trust: str, *, promised: bool, where: str, digest: str = "the 
         "trust allows to those whose digest is promised",
         where=where,
         fix="if you know that the files are right, set trust: promised and write digest: "
-        f"{digest} into the configuration; or set environment: warn",
+        f"{digest_of(folder)} into the configuration; or set environment: warn",
     )
 
 
 def unmet(requirements: Iterable[str]) -> tuple[str, ...]:
-    """Those of the requirements that what is installed here does not meet."""
-    return tuple(line for line in requirements if not _is_met(Requirement(line)))
+    """Those of the requirements that what is installed here does not meet.
+
+    Where a library is met and its extras are not, it is what they need.
+    """
+    found = (lack for line in requirements for lack in _unmet(Requirement(line), frozenset()))
+    return tuple(dict.fromkeys(found))
 
 
 def needs(*extras: str, target: Mapping[str, str] | None = None) -> tuple[str, ...]:
@@ -155,9 +169,19 @@ def installed_version(name: str) -> str | None:
         return None
 
 
-def _is_met(requirement: Requirement) -> bool:
+def _unmet(requirement: Requirement, asked: frozenset[str]) -> Iterator[str]:
     version = installed_version(requirement.name)
-    return version is not None and requirement.specifier.contains(version, prereleases=True)
+    if version is None or not requirement.specifier.contains(version, prereleases=True):
+        yield str(requirement)
+        return
+    lines = importlib.metadata.requires(requirement.name) if requirement.extras else []
+    for need in map(Requirement, lines or []):
+        marker, need.marker = need.marker, None
+        if not marker or marker.evaluate({"extra": ""}):
+            continue  # whatever stands here has what it needs
+        of_extra = any(marker.evaluate({"extra": one}) for one in requirement.extras)
+        if of_extra and str(need) not in asked and canonicalize_name(need.name) not in OURS:
+            yield from _unmet(need, asked | {str(need)})
 
 
 def _parsed(line: str, target: Mapping[str, str], where: str) -> Requirement | None:
@@ -173,33 +197,46 @@ def _parsed(line: str, target: Mapping[str, str], where: str) -> Requirement | N
     return parsed if applies else None
 
 
-def _no_library(named: str, where: str) -> EnvironmentMismatch:
+def _no_library(
+    named: str, where: str, *, what: str = "is no library of a package index"
+) -> EnvironmentMismatch:
     return EnvironmentMismatch(
-        f"the model's requirements name {named}, which is no library of a package index",
+        f"the model's requirements name {named}, which {what}",
         where=where,
-        fix="log the model with a released version of it, or set environment: warn",
+        fix="log the model with a released version of it in pip's requirements, or set "
+        "environment: warn",
     )
 
 
 def _lines(folder: Path) -> list[str]:
-    """The lines of `requirements.txt`, else of `conda.yaml`; without comments, hashes, options."""
+    """`requirements.txt`, else `conda.yaml`'s part for pip; without comments, hashes, options."""
     file = folder / "requirements.txt"
     if file.is_file():
         text = re.sub(r"\\\s*\n", " ", text_of(file))
         lines = (re.split(r"(?:^|\s)(?:#|--hash)", line, maxsplit=1) for line in text.splitlines())
         found = [line[0].strip() for line in lines]
-    elif (folder / "conda.yaml").is_file():
-        found = list(_of_conda(yaml_of(folder / "conda.yaml").get("dependencies")))
     else:
-        found = []
+        found = [str(line).strip() for one in _conda(folder) for line in _for_pip(one) or ()]
     return [line for line in found if line and not _OF_THE_INDEX.match(line)]
 
 
-def _of_conda(dependencies: Any) -> Iterator[str]:
-    for entry in dependencies if isinstance(dependencies, list) else ():
-        pip = entry.get("pip") if isinstance(entry, dict) else None
-        yield from (str(line).strip() for line in (pip if isinstance(pip, list) else ()))
-        pinned = _CONDA.fullmatch(entry) if isinstance(entry, str) else None
-        if pinned and pinned[1] not in ("python", "pip"):
-            whole = pinned[2] == "==" or pinned[4]
-            yield f"{pinned[1]}=={pinned[3]}{'' if whole else '.*'}"
+def _conda(folder: Path) -> list[Any]:
+    file = folder / "conda.yaml"
+    found = yaml_of(file).get("dependencies") if file.is_file() else []
+    return found if isinstance(found, list) else []
+
+
+def _of_conda(folder: Path, where: str) -> Iterator[str]:
+    """The dependencies of conda's own, as lines for pip."""
+    for entry in _conda(folder):
+        if _for_pip(entry) is None:
+            try:
+                yield from filter(None, [pip_line(str(entry)[:LONGEST_LINE])])
+            except ValueError as error:
+                raise _no_library(repr(str(entry)[:80]), where, what=str(error)) from None
+
+
+def _for_pip(entry: Any) -> list[Any] | None:
+    """The lines for pip, where an entry of conda's holds them."""
+    pip = entry.get("pip") if isinstance(entry, dict) else None
+    return pip if isinstance(pip, list) else None

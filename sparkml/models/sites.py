@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
 
 from sparkml.errors import EnvironmentMismatch, SparkMLError
@@ -20,6 +21,7 @@ from sparkml.models.host_cache import cache_root, place_once, private
 PREFIX = "sparkml-site-"
 """How the folders' names begin: by them a process knows with which one it runs."""
 NOTE = "site.json"
+_IMPORTED = (*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES, *EXTENSION_SUFFIXES, ".so", ".pth")
 _NAME = re.compile(PREFIX + "[0-9a-f]{40}")
 
 
@@ -86,14 +88,27 @@ def admit_site(made: Path, name: str, libraries: list[str]) -> None:
 
     Of several processes that do so at once, the first one's stays.
     """
-    note = {"content": _content(made / name), "libraries": libraries}
+    files = _files(made / name)
+    note = {
+        "content": digest_of_files(files),
+        "files": [file for file, _ in files],
+        "libraries": libraries,
+    }
     (made / NOTE).write_text(json.dumps(note), encoding="utf-8")
     place_once(made, _place(name), _is_right)
 
 
 def holds_site(name: str) -> bool:
-    """Whether this host holds an environment, as it was built; one reading of its files."""
+    """Whether this host holds an environment, as it was built; one reading of its files.
+
+    What a library has written beside its modules, and Python could not import, is no change.
+    """
     return _is_right(_place(name))
+
+
+def site_is_there(name: str) -> bool:
+    """Whether this host has a folder of that name, right or not."""
+    return _place(name).is_dir()
 
 
 def _place(name: str) -> Path:
@@ -108,7 +123,13 @@ def _is_right(place: Path) -> bool:
     """Whether the environment is there as it was built."""
     try:
         told = json.loads((place / NOTE).read_text(encoding="utf-8"))
-        return bool(told["content"] == _content(place / f"{PREFIX}{place.name}"))
+        known = set(told["files"])
+        found = [
+            (name, path)
+            for name, path in _files(place / f"{PREFIX}{place.name}")
+            if name in known or path.suffix in _IMPORTED
+        ]
+        return bool(told["content"] == digest_of_files(found))
     except (OSError, ValueError, LookupError, TypeError, SparkMLError):
         return False
 
@@ -117,7 +138,3 @@ def _files(site: Path) -> list[tuple[str, Path]]:
     """The files of an environment but for those that Python writes beside them."""
     found = model_files(site)
     return [(name, path) for name, path in found if MADE_BY_PYTHON not in Path(name).parts]
-
-
-def _content(site: Path) -> str:
-    return digest_of_files(_files(site))

@@ -28,6 +28,8 @@ LONGEST_S = 1_800
 
 PROVIDED = frozenset({"pyspark", "py4j", "delta-spark"})
 """Spark's own: a second copy would hide it."""
+HIDING = ("pyspark", "py4j", "delta")
+"""Their modules, which a distribution of another name may bring as well."""
 
 
 class UvFailed(Exception):
@@ -109,6 +111,18 @@ def install(listed: Path, target: Target, *, into: Path, hashed: bool) -> None:
     (into / ".lock").unlink(missing_ok=True)  # uv's own
 
 
+def brought(site: Path, modules: Iterable[str]) -> dict[str, str]:
+    """Those of the modules that a site folder holds → the distribution that brings each."""
+    found = {
+        name: "" for name in modules if (site / name).is_dir() or (site / f"{name}.py").is_file()
+    }
+    for record in site.glob("*.dist-info/RECORD") if found else ():
+        text = "\n" + record.read_text(encoding="utf-8")
+        of = record.parent.name.partition("-")[0]
+        found |= {name: of for name in found if re.search(rf"\n{name}(/|\.py,)", text)}
+    return found
+
+
 def uv() -> list[str]:
     """The command that runs uv: the machine's own, this project's, or this Python's module.
 
@@ -139,4 +153,5 @@ def _run(argv: list[str]) -> None:
     if done.returncode:
         # The index's address may hold a password, and is nobody's business in a log.
         said = re.sub(r"https?://\S+", "(address)", done.stderr)
-        raise UvFailed(" ".join(said.split())[-600:])
+        said = " ".join(said.split())
+        raise UvFailed(said if len(said) <= 600 else f"{said[:300]} … {said[-300:]}")

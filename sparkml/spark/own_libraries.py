@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from threading import RLock
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 from sparkml.errors import ConfigError, EnvironmentMismatch
 from sparkml.models.sites import packed, present, site_folder
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from sparkml.spec import ModelSpec
-
-_one_at_a_time = RLock()
 
 
 def environment_of(specs: Iterable[ModelSpec]) -> str:
@@ -70,24 +68,38 @@ def ship_libraries(spark: SparkSession, name: str) -> None:
 
 @contextmanager
 def own_libraries(spark: SparkSession, name: str) -> Iterator[None]:
-    """Python functions that are made within have workers with this environment.
-
-    So does what another thread makes with the same session meanwhile.
-    """
+    """Python functions that this thread makes within have workers with this environment."""
     if name == present():
         yield
         return
     context = spark.sparkContext
     place = str(site_folder(name)) if runs_here(context) else name  # unpacked where executors run
-    with _one_at_a_time:
-        before = context.environment
-        others = before.get("PYTHONPATH")
-        path = os.pathsep.join([place, others] if others else [place])
-        context.environment = {**before, "PYTHONPATH": path}
-        try:
-            yield
-        finally:
-            context.environment = before
+    if not isinstance(context.environment, _Environment):
+        context.environment = _Environment(context.environment)
+    before = _ahead.set(place)
+    try:
+        yield
+    finally:
+        _ahead.reset(before)
+
+
+_ahead: ContextVar[str] = ContextVar("_ahead", default="")
+"""The folder of libraries that come first for what this thread makes now; empty for none."""
+
+
+class _Environment(dict[str, str]):
+    """`SparkContext.environment`, whose PYTHONPATH is the thread's that looks.
+
+    Py4J copies it into Java by its `keys` and its items, in the thread that makes the function.
+    """
+
+    def keys(self) -> Any:
+        return {*super().keys(), "PYTHONPATH"} if _ahead.get() else super().keys()
+
+    def __getitem__(self, key: str) -> str:
+        if key != "PYTHONPATH" or not _ahead.get():
+            return super().__getitem__(key)
+        return os.pathsep.join(filter(None, [_ahead.get(), self.get(key)]))
 
 
 def runs_here(context: SparkContext) -> bool:

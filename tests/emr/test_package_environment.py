@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import struct
 import tarfile
 import time
@@ -209,3 +210,12 @@ def test_the_versions_that_models_record_come_before_the_lock_s(tmp_path):
         f"markupsafe-{locked['markupsafe']}.dist-info",
     }
     assert {MACHINES["arm64"]} == set(machines(built.path).values())
+
+
+def test_what_is_the_lock_s_has_its_hashes_beside_what_models_record(tmp_path):
+    """One library that a model records takes the check from no other."""
+    usual = small()
+    other = re.sub("sha256:[0-9a-f]{8}", "sha256:00000000", usual.text)
+    wanted = ("threadpoolctl==3.5.0", "markupsafe>=2")
+    with pytest.raises(PackageError, match="markupsafe"):
+        build(tmp_path, replace(usual, text=other, wanted=wanted))

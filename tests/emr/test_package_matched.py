@@ -5,6 +5,8 @@ What an error tells to do is done, and then the run is planned.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 
@@ -12,7 +14,7 @@ from emr.commands.options import run_from
 from emr.package import PackedFile, pack, plan_package
 from emr.package.requirements import requirements_of
 from sparkml.errors import ConfigError, EnvironmentMismatch, UntrustedModel
-from sparkml.models.artifact import fetch
+from sparkml.models.recorded import recorded
 from tests.emr.rich_cluster import plain
 
 PIN = "threadpoolctl==3.5.0"
@@ -77,6 +79,14 @@ def test_another_version_is_another_archive(packed, model):
     assert not any(name.startswith("threadpoolctl==3.8") for name in submitted.requirements)
 
 
+def test_what_is_left_out_is_neither_packed_nor_missed(packed, model):
+    """There the job asks again whether what is recorded is met."""
+    folder = model("m", PIN, "nvidia-nccl-cu12==2.20.5")
+    assert not any("nccl" in name for name in packed(folder, by="submit").requirements)
+    found = recorded(folder, None, where="m").requirements
+    assert found == (PIN,)
+
+
 def test_what_a_model_records_is_there_for_what_it_imports(packed, model):
     """No extra brings the library: the model's own requirements do."""
     folder = model("m", PIN, "acme-features==1.2.3")
@@ -112,9 +122,10 @@ def test_a_model_of_another_python_is_told_the_cluster_s_key(packed, model):
 def test_only_a_trusted_model_chooses_what_is_packed(packed, model, by):
     folder = model("m", PIN)
     for trust in ("never", "promised"):
-        with pytest.raises(UntrustedModel, match="environment: match installs"):
+        with pytest.raises(UntrustedModel, match="environment: match installs") as error:
             packed(folder, trust=trust, by=by)
-    entry = {"uri": str(folder), "environment": "match", "digest": fetch(str(folder)).digest}
+    digest = re.search("write digest: ([0-9a-f]{64}) into", error.value.fix)[1]
+    entry = {"uri": str(folder), "environment": "match", "digest": digest}
     assert packed(entry, trust="promised", by=by)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -63,6 +66,12 @@ def versions(batches):
         yield pa.RecordBatch.from_pydict({"list": [found], "spark": [pyspark.__file__]})
 
 
+def told(batches):
+    """What a worker's environment says."""
+    for _ in batches:
+        yield pa.RecordBatch.from_pydict({"t": [os.environ.get("SPARKML_TEST")]})
+
+
 def test_scores_are_those_of_the_recorded_library(rows, old, models):
     assert scores(score(rows, old, key="id")) == THEN
     here = read_spec(str(models / "here"), name="m", environment="match")
@@ -95,6 +104,28 @@ def test_other_functions_keep_the_libraries_of_the_driver(spark, rows, old):
     assert own["list"] == OLD.partition("==")[2]
     assert usual["list"] == importlib.metadata.version("publicsuffixlist")
     assert own["spark"] == usual["spark"]
+
+
+def test_other_threads_keep_them_meanwhile(spark, rows, old, models):
+    """Nor do they wait: each thread's functions have what it asked for."""
+    import importlib.metadata
+
+    older = read_spec(str(models / "older"), name="m", environment="match")
+
+    def made(spec=None):
+        with own_libraries(spark, spec.environment) if spec else nullcontext():
+            return rows.mapInArrow(versions, "list string, spark string")
+
+    with ThreadPoolExecutor(1) as other, own_libraries(spark, old.environment):
+        usual = other.submit(made).result()
+        theirs = other.submit(made, older).result(timeout=60)
+        own = made()
+    found = [one.collect()[0]["list"] for one in (usual, theirs, own)]
+    installed = importlib.metadata.version("publicsuffixlist")
+    assert found == [installed, *(line.partition("==")[2] for line in (OLDER, OLD))]
+    spark.sparkContext.environment["SPARKML_TEST"] = "set later"  # as before
+    assert rows.mapInArrow(told, "t string").collect()[0].t == "set later"
+    del spark.sparkContext.environment["SPARKML_TEST"]
 
 
 def test_columns_and_sql_have_them_too(clean_spark, rows, old):

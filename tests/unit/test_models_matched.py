@@ -9,11 +9,11 @@ import json
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,10 +23,11 @@ import yaml
 from sparkml import load_scorer, read_spec
 from sparkml.errors import EnvironmentMismatch, ModelUnreadable, SetupError, UntrustedModel
 from sparkml.models import FLAVORS
+from sparkml.models.conda import pip_line
 from sparkml.models.environment import EnvironmentWarning
 from sparkml.models.matched import changed_of, match
 from sparkml.models.mlmodel import MLmodel
-from sparkml.models.recorded import recorded
+from sparkml.models.recorded import recorded, unmet
 from sparkml.models.sites import libraries, site_folder
 from sparkml.models.wheels import Chosen
 from tests.matched_models import HOSTS, NOW, OLD, THEN, suffix_model
@@ -53,7 +54,7 @@ def no_uv(monkeypatch):
     return take_away
 
 
-ALWAYS = {"trust": "always", "promised": False, "digest": ""}
+ALWAYS = {"trust": "always", "promised": False}
 
 
 def name_of(folder, *requirements):
@@ -87,7 +88,10 @@ def built(cache):
 
 
 def test_requirements_are_read_as_pip_reads_them(tmp_path):
-    """Comments, continued lines, hashes and markers; Spark and MLflow stay as they are here."""
+    """Comments, continued lines, hashes and markers; Spark and MLflow stay as they are here.
+
+    What XGBoost names for training on GPUs is left out, as a cluster's environment leaves it out.
+    """
     text = f"""
         # pinned by hand
         --extra-index-url https://example.com/simple
@@ -100,6 +104,7 @@ def test_requirements_are_read_as_pip_reads_them(tmp_path):
         mlflow==2.9.2
         pyspark==3.5.0
         mlflow-skinny[databricks]==2.9.2
+        nvidia_nccl-cu12==2.20.5
     """
     assert lines(tmp_path, textwrap.dedent(text)) == (
         "numpy==2.0.1",
@@ -114,15 +119,60 @@ def test_requirements_are_read_as_pip_reads_them(tmp_path):
     )
 
 
-def test_conda_s_file_and_the_mlmodel_stand_in_where_there_are_no_requirements(tmp_path):
+def test_conda_s_file_and_the_mlmodel_stand_in_for_what_no_line_pins(tmp_path):
     described = MLmodel(flavors={}, versions={"scikit-learn": "1.2.0", "python": "3.12.1"})
     found = recorded(tmp_path, described, where="m")
     assert (found.requirements, found.python) == (("scikit-learn==1.2.0",), "3.12.1")
-    (tmp_path / "conda.yaml").write_text(
-        "dependencies: [python=3.11.2, pip<=24, numpy=2.0, scipy=1.14.1=py311h, {pip: [a==1]}]"
+    assert lines(tmp_path, "mlflow==2.9.2\nscikit-learn", described) == (
+        "scikit-learn",
+        "scikit-learn==1.2.0",
     )
-    found = recorded(tmp_path, None, where="m")
-    assert found.requirements == ("numpy==2.0.*", "scipy==1.14.1", "a==1")
+    assert lines(tmp_path, "scikit-learn==1.3.0", described) == ("scikit-learn==1.3.0",)
+    (tmp_path / "conda.yaml").write_text("dependencies: [python=3.11.2, pip<=24, numpy=2.0]")
+    assert lines(tmp_path, "mlflow==2.9.2", described) == ("numpy==2.0.*", "scikit-learn==1.2.0")
+    (tmp_path / "requirements.txt").unlink()
+    (tmp_path / "conda.yaml").write_text("dependencies: [numpy=2.0, {pip: [a==1]}]")
+    assert recorded(tmp_path, None, where="m").requirements == ("a==1", "numpy==2.0.*")
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ("numpy", "numpy"),
+        ("scipy=1.14.1=py311h", "scipy==1.14.1"),
+        ("scipy 1.14.1 py311h_0", "scipy==1.14.1"),
+        ("scipy==1.14.1", "scipy==1.14.1"),
+        ("scipy 1.14", "scipy==1.14"),
+        ("conda-forge::lightgbm=3.3", "lightgbm==3.3.*"),
+        ("conda-forge/linux-64::lightgbm=3.3", "lightgbm==3.3.*"),
+        ("scikit-learn=1.2.*", "scikit-learn==1.2.*"),
+        ("scikit-learn>=1.2,<1.3", "scikit-learn>=1.2,<1.3"),
+        ("scikit-learn >=1.2, !=1.2.1", "scikit-learn>=1.2, !=1.2.1"),
+        ("pytorch=2.1", "torch==2.1.*"),
+        ("Python>=3.8", ""),
+        ("pip", ""),
+    ],
+)
+def test_a_dependency_of_conda_s_is_the_same_for_pip(entry, line):
+    assert pip_line(entry) == line
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("libgcc-ng=12", "may be another library for pip"),
+        ("mkl", "may be another library for pip"),
+        ("numpy=1.2|1.4", "only conda understands"),
+        ("numpy[version='>=1']", "only conda understands"),
+        ("{'conda': ['numpy=2.0']}", "is no dependency"),
+    ],
+)
+def test_a_dependency_that_only_conda_knows_is_refused(entry, why, tmp_path):
+    """Also where there is a requirements.txt: it was there when the model was trained."""
+    (tmp_path / "conda.yaml").write_text(yaml.safe_dump({"dependencies": [entry]}))
+    with pytest.raises(EnvironmentMismatch, match=why) as error:
+        lines(tmp_path, "numpy==2.0.1")
+    assert "in pip's requirements" in error.value.fix
 
 
 @pytest.mark.parametrize(
@@ -144,7 +194,7 @@ def test_what_no_index_has_is_refused(line, tmp_path):
         lines(tmp_path, f"numpy==2.0.1\n{line}")
 
 
-@pytest.mark.parametrize("text", ["", "numpy\npandas", "# numpy==2.0"])
+@pytest.mark.parametrize("text", ["", "numpy\npandas", "# numpy==2.0", "mlflow==3.1"])
 def test_a_model_that_records_nothing_is_refused(text, tmp_path):
     with pytest.raises(EnvironmentMismatch, match=r"no versions.*log it by MLflow"):
         lines(tmp_path, text)
@@ -202,6 +252,27 @@ def test_the_folder_holds_what_differs_and_is_made_once(cache, tmp_path, no_uv):
     assert built(cache) == [name.rpartition("-")[2]]
 
 
+def test_what_the_extras_of_an_installed_library_need_is_installed(cache, tmp_path):
+    here = version("requests")
+    assert unmet([f"requests=={here}"]) == ()
+    made = name_of(tmp_path / "m", f"requests[socks]=={here}")
+    assert [one.partition("==")[0] for one in libraries(made)] == ["pysocks"]
+
+
+def test_extras_may_name_extras_in_a_circle(tmp_path, monkeypatch):
+    """What the library itself needs is not asked again, whatever is missing."""
+    info = tmp_path / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: acme\nVersion: 1.0\nRequires-Dist: base>=1\n"
+        "Requires-Dist: gpu; os_name == 'posix'\nRequires-Dist: acme[b-c]; extra == 'a'\n"
+        "Requires-Dist: acme[a]; extra == 'b-c'\nRequires-Dist: more>=2; extra == 'b-c'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert unmet(["acme==1.0"]) == ()
+    assert unmet(["acme[a]==1.0", "acme[B_C]"]) == ("more>=2",)
+
+
 def test_what_stays_as_it_is_needs_nothing_more():
     """A build for the CPU alone, a library without one that it asks for in vain."""
 
@@ -254,7 +325,8 @@ def test_two_processes_may_build_at_once(cache, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["changed", "added", "gone", "note"])
-def test_a_folder_that_was_changed_is_built_again(damage, cache, tmp_path):
+def test_beside_a_folder_that_was_changed_another_is_built(damage, cache, tmp_path):
+    """Workers may be running with the old one: it stays where it is, as it is."""
     name = name_of(tmp_path, OLD)
     module = site_folder(name) / "publicsuffixlist" / "__init__.py"
     right = module.read_bytes()
@@ -263,12 +335,23 @@ def test_a_folder_that_was_changed_is_built_again(damage, cache, tmp_path):
     elif damage == "added":
         (module.parent / "numpy.py").write_text("")
     elif damage == "gone":
-        shutil.rmtree(module.parent)
+        module.unlink()
     else:
         (site_folder(name).parent / "site.json").write_text("{")
+    left = sorted(site_folder(name).parent.rglob("*"))
+    other = name_of(tmp_path, OLD)
+    assert other != name
+    assert (site_folder(other) / "publicsuffixlist" / "__init__.py").read_bytes() == right
+    assert not (site_folder(other) / "publicsuffixlist" / "numpy.py").exists()
+    assert sorted(site_folder(name).parent.rglob("*")) == left
+    assert name_of(tmp_path, OLD) == other
+
+
+def test_what_a_library_writes_beside_its_modules_is_no_change(cache, tmp_path, no_uv):
+    name = name_of(tmp_path, OLD)
+    (site_folder(name) / "publicsuffixlist" / "downloaded.dat").write_text("x")
+    no_uv()
     assert name_of(tmp_path, OLD) == name
-    assert module.read_bytes() == right
-    assert not (module.parent / "numpy.py").exists()
 
 
 def test_byte_code_that_python_leaves_there_is_no_damage(cache, tmp_path, no_uv):

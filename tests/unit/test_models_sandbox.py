@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -254,6 +255,26 @@ def test_no_python_is_told(monkeypatch):
     monkeypatch.setattr(sys, "executable", "")
     with pytest.raises(SetupError, match="no Python"):
         ask("add", a=1, b=1)
+
+
+@LINUX
+@pytest.mark.parametrize("named", [["joblib", "numpy"], []], ids=["probable", "learned"])
+def test_a_model_s_own_libraries_are_imported_within_alone(named, tmp_path):
+    """Neither what is named beforehand nor what an earlier call imported is taken out of there."""
+    reached, site = tmp_path / "reached", tmp_path / "site"
+    site.mkdir()
+    (site / "joblib.py").write_text(
+        f"WHY = 'done'\ntry: open({str(reached)!r}, 'w')\nexcept OSError as e: WHY = str(e.errno)\n"
+    )
+    (site / "numpy.py").write_text("OWN = True\n")
+    (site / "task.py").write_text(
+        "import joblib, numpy\ndef told(_): return [joblib.WHY, hasattr(numpy, 'OWN')]\n"
+    )
+    assert ask("attempt", name="own file") == "done"  # which imports the NumPy of this process
+    for _ in range(2):
+        told = call_confined("task:told", {}, LIMITS, imports=named, ahead=str(site))
+        assert told == [str(errno.EACCES), True]
+    assert not reached.exists()
 
 
 # models in it

@@ -58,8 +58,8 @@ def call_confined(
     Both are plain values, as JSON has them. Runs on the driver; the first call, and one after a
     pause, costs the start of a Python. `imports` are modules that the task will want: imported
     before the fork, they are there for the next call as well. `ahead` is a folder of libraries that
-    come before this process's own; each has a sandbox for itself. Calls of several threads wait
-    for each other.
+    come before this process's own: code of others, which the child alone imports, confined, forked
+    from a process that has imported no library. Calls of several threads wait for each other.
 
     Raises:
         SetupError: the sandbox cannot be started, or ended itself.
@@ -69,17 +69,19 @@ def call_confined(
         "argument": argument,
         "limits": asdict(limits),
         "environment": {**os.environ, **_ONE_THREAD},
-        "path": _path(ahead),
-        "imports": list(imports),
+        "path": [ahead, *_path()] if ahead else _path(),
+        "imports": [] if ahead else list(imports),
+        "learns": not ahead,
     }
     with _lock:
-        reply = _exchange(json.dumps(call).encode() + b"\n", ahead)
+        reply = _exchange(json.dumps(call).encode() + b"\n", bare=bool(ahead))
     return Died(**reply["died"]) if "died" in reply else reply["answer"]
 
 
 _lock = threading.Lock()
-_running: dict[tuple[int, str], subprocess.Popen[bytes]] = {}
-"""This process's sandboxes by the process's number: a fork of it must not use the same ones."""
+_running: dict[tuple[int, bool], subprocess.Popen[bytes]] = {}
+"""This process's sandboxes by the process's number: a fork of it must not use the same ones. The
+`bare` one imports nothing for its children."""
 
 
 def start() -> None:
@@ -88,9 +90,9 @@ def start() -> None:
         _process()
 
 
-def _exchange(line: bytes, ahead: str) -> dict[str, Any]:
+def _exchange(line: bytes, *, bare: bool) -> dict[str, Any]:
     for _ in range(2):  # one that had waited long enough ends by itself, perhaps just now
-        process = _process(ahead)
+        process = _process(bare=bare)
         assert process.stdin is not None  # noqa: S101
         assert process.stdout is not None  # noqa: S101
         try:
@@ -100,11 +102,11 @@ def _exchange(line: bytes, ahead: str) -> dict[str, Any]:
         except OSError:
             reply = b""
         except BaseException:  # Ctrl-C in the middle: what comes later is nobody's answer
-            _end(ahead)
+            _end(bare=bare)
             raise
         if reply.endswith(b"\n"):
             return dict(json.loads(reply))
-        _end(ahead)
+        _end(bare=bare)
     raise SetupError(
         "the process in which models are opened first cannot be started, or was ended",
         where=sys.executable,
@@ -113,11 +115,11 @@ def _exchange(line: bytes, ahead: str) -> dict[str, Any]:
     )
 
 
-def _process(ahead: str = "") -> subprocess.Popen[bytes]:
-    found = _running.get((os.getpid(), ahead))
+def _process(*, bare: bool = False) -> subprocess.Popen[bytes]:
+    found = _running.get((os.getpid(), bare))
     if found is not None and found.poll() is None:
         return found
-    _end(ahead)
+    _end(bare=bare)
     if not sys.executable:
         raise SetupError(
             "this process has no Python to start the one in which models are opened first",
@@ -133,22 +135,22 @@ def _process(ahead: str = "") -> subprocess.Popen[bytes]:
         start_new_session=True,  # Ctrl-C is ours to hear
     )
     assert process.stdin is not None  # noqa: S101
-    process.stdin.write(json.dumps(_path(ahead)).encode() + b"\n")
+    process.stdin.write(json.dumps(_path()).encode() + b"\n")
     process.stdin.flush()
-    _running[os.getpid(), ahead] = process
+    _running[os.getpid(), bare] = process
     return process
 
 
 @atexit.register
 def stop() -> None:
     """End the sandboxes; the next call starts a new one."""
-    for process, ahead in list(_running):
+    for process, bare in list(_running):
         if process == os.getpid():
-            _end(ahead)
+            _end(bare=bare)
 
 
-def _end(ahead: str) -> None:
-    process = _running.pop((os.getpid(), ahead), None)
+def _end(*, bare: bool) -> None:
+    process = _running.pop((os.getpid(), bare), None)
     if process is None:
         return
     process.kill()
@@ -159,10 +161,9 @@ def _end(ahead: str) -> None:
     process.wait()
 
 
-def _path(ahead: str) -> list[str]:
+def _path() -> list[str]:
     """Where modules are found here; the empty entry, which is the current folder, by its name.
 
     What is no text there (a `Path`), Python itself passes over.
     """
-    here = [place or os.getcwd() for place in sys.path if isinstance(place, str)]  # noqa: PTH109
-    return [ahead, *here] if ahead else here
+    return [place or os.getcwd() for place in sys.path if isinstance(place, str)]  # noqa: PTH109

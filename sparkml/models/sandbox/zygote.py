@@ -62,7 +62,9 @@ def serve() -> None:
                     importlib.import_module(name)
             gc.freeze()  # what stands now is shared with every child, and stays so
             reply = _call(call, held=(calls, replies))
-            learned |= {name for name in reply.pop("imported", ()) if _worth_keeping(name)}
+            imported = reply.pop("imported", ())
+            if call["learns"]:
+                learned |= {name for name in imported if _worth_keeping(name)}
             _write_all(replies, json.dumps(reply).encode() + b"\n")
 
 
@@ -170,8 +172,8 @@ def _in_child(
         os.environ.clear()
         os.environ.update(call["environment"], TMPDIR=str(folder))
         tempfile.tempdir = None
-        sys.path[:] = call["path"]
         confine(limits, folder)
+        sys.path[:] = call["path"]  # libraries of the model's own, perhaps
         sys.addaudithook(lambda event, _: _tell(imported) if event == "import" else None)
         module, _, name = call["task"].partition(":")
         made = getattr(importlib.import_module(module), name)(call["argument"])
