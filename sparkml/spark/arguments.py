@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 def lone_argument(
     names: Sequence[str | Column], spec: ModelSpec, *, fold_case: bool
 ) -> Column | None:
-    """A lone argument that is no feature: a struct of them."""
+    """A lone argument that is no feature: a struct of them, or the one that a model takes.
+
+    Raises:
+        SignatureError: it is a text that is nearly a feature's name, and so a slip.
+    """
     if len(names) != 1:
         return None
     (name,) = names
@@ -33,6 +37,13 @@ def lone_argument(
         return name
     if _meanings(spec, fold_case=fold_case)(name) or as_vector({name: name}, spec):
         return None
+    hint = did_you_mean(name, spec.signature.names)
+    if hint.startswith("did"):
+        raise SignatureError(
+            f"'{name}' is not a feature of the model",
+            where=spec.uri,
+            fix=f"{hint} A struct column of this name is given as F.col({name!r})",
+        )
     return column(name)
 
 
@@ -43,9 +54,10 @@ def _meanings(spec: ModelSpec, *, fold_case: bool) -> Callable[[str], list[str]]
     return lambda name: features.of(name) or [f for f in features.of(joined(name)) if f in blanks]
 
 
-def told_by_type(spec: ModelSpec) -> bool:
+def told_by_type(names: Sequence[str | Column], spec: ModelSpec) -> bool:
     """Whether only the worker, which sees its type, can tell what a lone argument is."""
-    return has_arrow_udf() and any(f.blanks for f in spec.signature.inputs)
+    one = len(spec.signature.inputs) == 1 and not isinstance(names[0], str)
+    return has_arrow_udf() and (one or any(f.blanks for f in spec.signature.inputs))
 
 
 def named_columns(

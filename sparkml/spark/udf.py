@@ -59,10 +59,11 @@ def score_udf(
     model that was trained without names, and takes one vector, is given `wine("a", "b")` in its own
     order. One column that is no feature, `wine(F.struct("alcohol", "hue"))` or `wine("features")`,
     is a struct that has the features as its fields, in any order and among others; Spark itself
-    looks for them when it analyses the query. From Spark 4.1 on the worker does it for LightGBM's
-    underscores, which may be blanks in a struct (`wine()` takes columns of the features' very
-    names). A list of numbers may be a Spark ML vector, from Spark 4.1 on. The result is a struct of
-    the model's outputs and `error`.
+    looks for them when it analyses the query. From Spark 4.1 on the worker does it for a model
+    that takes one column, which may be that input itself, and for LightGBM's underscores, which may
+    be blanks in a struct (`wine()` takes columns of the features' very names). A list of numbers
+    may be a Spark ML vector, from Spark 4.1 on. The result is a struct of the model's outputs and
+    `error`.
 
     Runs in Python workers. Types are checked there by `sparkml.arrow.CASTS`, since a column has
     none before it meets a table: where you hold the table, `score` checks before any task starts.
@@ -84,7 +85,7 @@ def score_udf(
     def columns(*names: str | Column, **columns: Column | str) -> Column:
         fold_case = folds_case(session)
         lone = lone_argument(names, spec, fold_case=fold_case)
-        if lone is not None and not columns and told_by_type(spec):
+        if lone is not None and not columns and told_by_type(names, spec):
             by_type = raw_udf(spec, tuned=tuned, alone=True, fold_case=fold_case)
             with own_libraries(session, spec.environment):
                 told: Column = by_type(lone)
