@@ -1,4 +1,4 @@
-"""What a Spark ML stage takes: the type of the table's columns, and the length of its vectors."""
+"""What a Spark ML stage takes and makes: its columns' types, and the length of its vectors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sparkml.models.flavors.spark_ml_stages import Stage, read_stages, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 VECTOR = "list<double>"
 INPUT_TYPES = {
@@ -90,6 +90,14 @@ OUTPUT_TYPES = {
 def input_type(stage: Stage) -> str:
     """The type of the columns that a stage takes; empty where its class does not tell."""
     return INPUT_TYPES.get(stage.kind, VECTOR if stage.param("featuresCol") else "")
+
+
+def made_types(stages: Iterable[Stage]) -> dict[str, str]:
+    """The columns that stages make, and their types; empty where nobody tells.
+
+    What SQL makes is not among them.
+    """
+    return {name: OUTPUT_TYPES.get(s.kind, "") for s in stages for name in s.makes}
 
 
 def width_of(stage: Stage) -> int | None:
