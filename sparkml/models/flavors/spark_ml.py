@@ -180,10 +180,10 @@ class SparkMLModel:
         Of a model that only transforms, the columns that no stage of it takes again; none where
         the type of one, or what SQL makes, is not known.
         """
-        del inputs, recorded
+        del recorded
         if self._last is None:
             taken = {name for stage in self.stages for name in stage.takes}
-            types = {n: t for n, t in made_types(self.stages).items() if n not in taken}
+            types = {n: t for n, t in made_types(self.stages, inputs).items() if n not in taken}
             known = all(types.values()) and not self._has_sql
             return tuple(Field(name=n, type=t) for n, t in types.items() if known)
         dtype = "int32" if self._last.kind in WHOLE else "double"
@@ -197,10 +197,9 @@ class SparkMLModel:
 
         Of a model that only transforms, the columns in between.
         """
-        del inputs
         if self._last is None:
-            usual = {f.name for f in self.outputs((), ())}
-            types = {n: t for n, t in made_types(self.stages).items() if n not in usual}
+            usual = {f.name for f in self.outputs(inputs, ())}
+            types = {n: t for n, t in made_types(self.stages, inputs).items() if n not in usual}
             return tuple(Field(name=n, type=t) for n, t in types.items() if t)
         types = {MARGIN: VECTOR, LEAF: "list<int32>"}
         return tuple(Field(name=n, type=t) for n, t in types.items() if n in self.columns)

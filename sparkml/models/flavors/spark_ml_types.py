@@ -10,6 +10,8 @@ from sparkml.models.flavors.spark_ml_stages import Stage, read_stages, unreadabl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from sparkml.spec import Field
+
 VECTOR = "list<double>"
 INPUT_TYPES = {
     "IsotonicRegressionModel": "",  # a number or a vector: its files do not tell
@@ -92,12 +94,21 @@ def input_type(stage: Stage) -> str:
     return INPUT_TYPES.get(stage.kind, VECTOR if stage.param("featuresCol") else "")
 
 
-def made_types(stages: Iterable[Stage]) -> dict[str, str]:
-    """The columns that stages make, and their types; empty where nobody tells.
+def made_types(stages: Iterable[Stage], inputs: Iterable[Field]) -> dict[str, str]:
+    """The columns that stages make of `inputs`, and their types; empty where nobody tells.
 
-    What SQL makes is not among them.
+    A Binarizer alone makes what it takes: a number of a number, a vector of a vector. What SQL
+    makes is not among them.
     """
-    return {name: OUTPUT_TYPES.get(s.kind, "") for s in stages for name in s.makes}
+    types = {f.name: f.type for f in inputs}
+    made: dict[str, str] = {}
+    for stage in stages:
+        taken = dict(zip(stage.makes, stage.takes, strict=False))
+        for name in stage.makes:
+            same = stage.kind == "Binarizer" and types.get(taken.get(name, ""), "")[:5] == "list<"
+            made[name] = VECTOR if same else OUTPUT_TYPES.get(stage.kind, "")
+        types |= made
+    return made
 
 
 def width_of(stage: Stage) -> int | None:
