@@ -1,4 +1,4 @@
-"""Whether a row's result is its own: the same alone as with another row beside it."""
+"""Whether a row's result is its own: one entry, the same alone as with another row beside it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from sparkml.arrow import input_schema
-from sparkml.errors import ContractViolation
+from sparkml.errors import ContractViolation, SignatureError
 from sparkml.lists import is_list
-from sparkml.models.flavors.sklearn_signature import tried
+from sparkml.models.flavors.sklearn_signature import probe, tried
 from sparkml.spec import Signature
 
 if TYPE_CHECKING:
@@ -60,6 +60,32 @@ def check_batch_free(
                 where=where,
                 fix="let it use numbers of the training data (a fitted mean, not one of the rows); "
                 "an ONNX graph with a first dimension of 1 is given one row at a time",
+            )
+
+
+def check_entries(
+    call: Callable[[pa.RecordBatch], Sequence[npt.NDArray[Any]]],
+    inputs: tuple[Field, ...],
+    names: Sequence[str],
+    *,
+    where: str,
+) -> None:
+    """Refuse results, called `names`, that have not an entry for each row.
+
+    Two rows alone do not tell it of one that always has two. Costs two calls of the model; nothing
+    is said of one that refuses the rows.
+
+    Raises:
+        SignatureError: of two rows and of three, the first sizes are others, or the rest differ.
+    """
+    made = [probe(call, inputs, missing=False, rows=rows) or () for rows in (2, 3)]
+    for name, two, three in zip(names, *made, strict=False):
+        if two.shape[:1] != (2,) or three.shape != (3, *two.shape[1:]):
+            raise SignatureError(
+                f"the output '{name}' has the shape {two.shape} for two rows and {three.shape} for "
+                "three, and no entry for each",
+                where=where,
+                fix="name outputs whose first dimension is that of the rows",
             )
 
 

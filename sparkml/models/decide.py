@@ -54,10 +54,11 @@ def decide(
         inputs = (*inputs, *(f for f in model.more if f.name not in told))
     outputs = given.outputs if given else ()
     outputs = outputs or _asked(lambda columns: model.outputs(columns, described.outputs), inputs)
-    if not outputs:
+    extras = _asked(model.extras, inputs) if wanted else ()
+    if not outputs and not (wanted and {*wanted} <= {f.name for f in extras}):
         raise _unknown("gives", described, model, where)
     if wanted:
-        outputs = (*_asked(model.extras, inputs), *outputs)
+        outputs = (*extras, *outputs)
         strange = [name for name in wanted if name not in {f.name for f in outputs}]
         if strange and isinstance(model, GivesInner):
             outputs = (*outputs, *_asked(partial(model.inner, strange), inputs))

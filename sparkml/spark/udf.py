@@ -10,27 +10,32 @@ from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import StructField, StructType
 
 from sparkml.arrow import input_schema
-from sparkml.binding import Columns, joined
-from sparkml.errors import SignatureError, did_you_mean
-from sparkml.lists import is_list
+from sparkml.binding import Columns
+from sparkml.errors import SignatureError
+from sparkml.lists import is_vector
 from sparkml.models.read import read_spec
 from sparkml.models.typed import refuse_open
 from sparkml.scoring.scorer import ERROR_TYPE
 from sparkml.spark._versions import has_arrow_udf
+from sparkml.spark.arguments import (
+    as_vector,
+    checked,
+    lone_argument,
+    named_columns,
+    refuse_alike,
+    told_by_type,
+)
 from sparkml.spark.ml.score import refuse_in_udf
-from sparkml.spark.names import alike
 from sparkml.spark.own_libraries import own_libraries
 from sparkml.spark.score import score_type
 from sparkml.spark.ship import ship
 from sparkml.spark.types import column, folds_case, quoted, spark_type
 from sparkml.spark.worker import open_scorer
-from sparkml.spec import OPEN, ModelSpec
+from sparkml.spec import ModelSpec
 from sparkml.sql_types import sql_type
 from sparkml.type_names import to_arrow_type
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
 
@@ -54,8 +59,11 @@ def score_udf(
     model that was trained without names, and takes one vector, is given `wine("a", "b")` in its own
     order. One column that is no feature, `wine(F.struct("alcohol", "hue"))` or `wine("features")`,
     is a struct that has the features as its fields, in any order and among others; Spark itself
-    looks for them when it analyses the query. A list of numbers may be a Spark ML vector, from
-    Spark 4.1 on. The result is a struct of the model's outputs and `error`.
+    looks for them when it analyses the query. From Spark 4.1 on the worker does it for a model
+    that takes one column, which may be that input itself, and for LightGBM's underscores, which may
+    be blanks in a struct (`wine()` takes columns of the features' very names). A list of numbers
+    may be a Spark ML vector, from Spark 4.1 on. The result is a struct of the model's outputs and
+    `error`.
 
     Runs in Python workers. Types are checked there by `sparkml.arrow.CASTS`, since a column has
     none before it meets a table: where you hold the table, `score` checks before any task starts.
@@ -76,62 +84,26 @@ def score_udf(
 
     def columns(*names: str | Column, **columns: Column | str) -> Column:
         fold_case = folds_case(session)
-        given: dict[str, Any] = _given(names, spec, fold_case=fold_case) | columns
+        lone = lone_argument(names, spec, fold_case=fold_case)
+        if lone is not None and not columns and told_by_type(names, spec):
+            by_type = raw_udf(spec, tuned=tuned, alone=True, fold_case=fold_case)
+            with own_libraries(session, spec.environment):
+                told: Column = by_type(lone)
+            return told
+        pairs: dict[str, Any] = named_columns(names, lone, spec, fold_case=fold_case) | columns
         if not columns:
-            given = _as_vector(given, spec) or given
-        if not given:
-            given = {name: name for name in spec.signature.names}
-        named = _checked(given, spec, fold_case=fold_case)
+            pairs = as_vector(pairs, spec) or pairs
+        if not pairs:
+            pairs = {name: name for name in spec.signature.names}
+        named = checked(pairs, spec, fold_case=fold_case)
         if fold_case:
-            _refuse_alike([n for n in named.values() if isinstance(n, str)], spec)
+            refuse_alike([n for n in named.values() if isinstance(n, str)], spec)
         struct = struct_of(spec, named)
         with own_libraries(session, spec.environment):
             scores: Column = raw(struct)
         return scores
 
     return columns
-
-
-def _given(names: Sequence[str | Column], spec: ModelSpec, *, fold_case: bool) -> dict[str, Any]:
-    """The columns by the names that they are given under, those of a struct by its fields'."""
-    texts = [name for name in names if isinstance(name, str)]
-    features = Columns(spec.signature.names, fold_case=fold_case)
-    alone = len(names) == 1 and not any(map(features.of, texts))
-    if not alone and len(texts) < len(names):
-        raise SignatureError(
-            "a column that is no name, among others, does not tell which feature it is",
-            where=spec.uri,
-            fix="say feature=column for each, or give one struct that has them all",
-        )
-    if not alone or _as_vector(dict.fromkeys(texts), spec):
-        return {name: name for name in texts}
-    struct = column(names[0]) if isinstance(names[0], str) else names[0]
-    if fold_case:
-        _refuse_alike(spec.signature.names, spec)
-    return {name: struct.getField(name) for name in spec.signature.names}
-
-
-def _refuse_alike(names: Sequence[str], spec: ModelSpec) -> None:
-    """Refuse names of columns that Spark takes for one, though they are two."""
-    twice = alike(names, list(dict.fromkeys(names)))
-    if twice:
-        told = " and ".join(map(repr, twice))
-        raise SignatureError(
-            f"Spark does not tell the columns {told} apart",
-            where=spec.uri,
-            fix="rename one of them and say feature=column for both, or set "
-            "spark.sql.caseSensitive to true",
-        )
-
-
-def _as_vector(given: dict[str, Any], spec: ModelSpec) -> dict[str, Any]:
-    """The columns in their order as the one vector that a model takes; empty where it does not."""
-    first, *others = spec.signature.inputs
-    if others or first.type == OPEN or not is_list(to_arrow_type(first.type)):
-        return {}
-    if first.name in given or len(given) != (first.length or len(given)) or not given:
-        return {}
-    return {first.name: F.array(*[column(name) for name in given])}
 
 
 def struct_of(spec: ModelSpec, columns: dict[str, Any]) -> Column:
@@ -160,10 +132,18 @@ def _cast_text(name: str, dtype: str) -> str:
     return f"CAST({quoted(name)} AS {sql_type(to_arrow_type(dtype))})"
 
 
-def raw_udf(spec: ModelSpec, *, tuned: bool, of_vector: bool = False) -> Any:
+def raw_udf(
+    spec: ModelSpec,
+    *,
+    tuned: bool,
+    of_vector: bool = False,
+    alone: bool = False,
+    fold_case: bool = False,
+) -> Any:
     """The UDF itself: a struct of features to a struct of the outputs and `error`.
 
-    `of_vector`: it takes the model's one input itself, and not in a struct; needs `arrow_udf`.
+    `of_vector`: it takes the model's one input itself, and not in a struct. `alone`: it takes
+    either, or a struct of other fields too, met by name (see `_inputs_of`). Both need `arrow_udf`.
     """
     returns = StructType(
         [*score_type(spec).fields, StructField("error", spark_type(ERROR_TYPE), True)]
@@ -171,7 +151,11 @@ def raw_udf(spec: ModelSpec, *, tuned: bool, of_vector: bool = False) -> Any:
     if has_arrow_udf():
 
         def score_structs(features: pa.Array) -> pa.Array:
-            batch = pa.RecordBatch.from_struct_array(features)
+            batch = (
+                _inputs_of(features, spec, fold_case=fold_case)
+                if alone
+                else pa.RecordBatch.from_struct_array(features)
+            )
             return open_scorer(spec, tuned=tuned)(batch).to_struct_array()
 
         def score_vectors(*given: pa.Array, **named: pa.Array) -> pa.Array:
@@ -198,34 +182,29 @@ def raw_udf(spec: ModelSpec, *, tuned: bool, of_vector: bool = False) -> Any:
     return F.pandas_udf(score_frame, returns)  # type: ignore[attr-defined]
 
 
-def _checked(given: dict[str, Any], spec: ModelSpec, *, fold_case: bool) -> dict[str, Any]:
-    """What is given for each feature, under the feature's own name."""
-    features = Columns(spec.signature.names, fold_case=fold_case)
-    blanks = {f.name for f in spec.signature.inputs if f.blanks}
-    named: dict[str, Any] = {}
-    for name, value in given.items():
-        found = features.of(name) or [f for f in features.of(joined(name)) if f in blanks]
-        if len(found) > 1:
-            told = " or ".join(map(repr, found))
-            raise SignatureError(
-                f"'{name}' may be the feature {told}", where=spec.uri, fix="name it as it is"
-            )
-        if not found:
-            raise SignatureError(
-                f"'{name}' is not a feature of the model",
-                where=spec.uri,
-                fix=did_you_mean(name, spec.signature.names),
-            )
-        if found[0] in named:
-            raise SignatureError(
-                f"the feature '{found[0]}' is named twice", where=spec.uri, fix="name it once"
-            )
-        named[found[0]] = value
-    left_out = [f.name for f in spec.signature.inputs if f.required and f.name not in named]
-    if left_out:
+def _inputs_of(given: pa.Array, spec: ModelSpec, *, fold_case: bool) -> pa.RecordBatch:
+    """The model's inputs out of a lone argument: a struct that has them, or the one input itself.
+
+    Runs in the worker; what is missing, or of a wrong type, the scorer says.
+
+    Raises:
+        SignatureError: it is neither.
+    """
+    names, dtype = spec.signature.names, given.type
+    is_struct = pa.types.is_struct(dtype) and not is_vector(dtype)
+    fields = Columns((f.name for f in dtype) if is_struct else (), fold_case=fold_case)
+    if len(names) == 1 and not fields.of(names[0], blanks=spec.signature.inputs[0].blanks):
+        return pa.RecordBatch.from_arrays([given], names=list(names))
+    if not is_struct:
         raise SignatureError(
-            f"features without a column: {', '.join(left_out)}",
+            f"a column of {dtype} is no struct of the model's features",
             where=spec.uri,
-            fix="name every feature's column",
+            fix="say feature=column for each, or give one struct that has them all",
         )
-    return named
+    batch = pa.RecordBatch.from_struct_array(given)
+    renamed: dict[str, str] = {}
+    for f in spec.signature.inputs:
+        found = fields.of(f.name, blanks=f.blanks)
+        if len(found) == 1 and found[0] not in names:
+            renamed.setdefault(found[0], f.name)
+    return batch.rename_columns([renamed.get(name, name) for name in batch.schema.names])

@@ -6,11 +6,14 @@ import joblib
 import pandas as pd
 import pytest
 from lightgbm import LGBMRegressor
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F  # noqa: N812
 from sklearn.linear_model import LinearRegression
 
 from sparkml import read_spec, register_sql, score, score_udf
 from sparkml.config import SqlSource
 from sparkml.errors import SignatureError
+from sparkml.spark._versions import has_arrow_udf
 from sparkml.spark.report import input_rows
 from sparkml.spark.score import ScorePlan
 from sparkml.spark.sources import read_source
@@ -164,6 +167,15 @@ def test_lightgbm_s_underscores_are_the_table_s_blanks(spark, tmp_path):
     assert [row.m.prediction for row in score(df, spec, keep=[]).collect()] == wanted
     made = df.select(score_udf(spec, spark=spark)("my col", "a_b").prediction.alias("p"))
     assert [row.p for row in made.collect()] == wanted
+    if has_arrow_udf():
+        lone = score_udf(spec, spark=spark)
+        packed = df.select(F.struct("a_b", F.lit(1).alias("more"), F.col("my col").alias("MY Col")))
+        for call, over in ((lone(F.struct("my col", "a_b")), df), (lone("s"), packed.toDF("s"))):
+            assert [row.p for row in over.select(call.prediction.alias("p")).collect()] == wanted
+        with pytest.raises(PySparkException, match=r"SignatureError: column 'my_col' is missing"):
+            df.select(lone(F.struct("a_b"))).collect()
+        with pytest.raises(PySparkException, match="SignatureError: a column of double is no str"):
+            df.select(lone(F.col("a_b"))).collect()
     (bound,) = ScorePlan(df, (spec,), [], where="t").bindings.values()
     assert [row["column"] for row in input_rows("m", bound)] == ["my col as my_col", "a_b"]
     plain = df.withColumnRenamed("my col", "my_col")

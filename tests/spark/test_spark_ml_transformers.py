@@ -6,6 +6,8 @@ import pytest
 from pyspark.ml import Pipeline
 from pyspark.ml.feature import (
     PCA,
+    Binarizer,
+    MinHashLSH,
     SQLTransformer,
     StandardScaler,
     StringIndexer,
@@ -15,6 +17,7 @@ from pyspark.ml.feature import (
 from pyspark.sql import functions as F  # noqa: N812
 
 from sparkml import Field, Signature, read_spec, score
+from sparkml.errors import SignatureError
 from tests.models import stored, table
 
 pytestmark = pytest.mark.spark
@@ -101,3 +104,64 @@ def test_a_single_fitted_stage_and_a_declared_sql_stage_are_models_too(rows, tmp
     spec = read_spec(str(tmp_path / "q"), name="made", signature=given)
     total = [row.total for row in rows.selectExpr("a + b AS total").collect()]
     assert [row.made.total for row in score(rows, spec, keep=[]).collect()] == total
+
+
+def test_a_binarizer_makes_what_it_takes(rows, tmp_path):
+    """Of a vector a vector, of a number a number: of the table, or of a stage before it."""
+    stages = [
+        VectorAssembler(inputCols=["a", "b"], outputCol="both"),
+        Binarizer(inputCol="both", outputCol="above"),
+        Binarizer(inputCols=["a", "b"], outputCols=["x", "y"], thresholds=[0.0, 1.0]),
+    ]
+    path = str(tmp_path / "m")
+    model = stored(Pipeline(stages=stages).fit(rows), path)
+    spec = read_spec(path, name="made")
+    assert [f.type for f in spec.signature.outputs] == ["list<double>", "double", "double"]
+    got = [tuple(row.made) for row in score(rows, spec, keep=[]).collect()]
+    assert got == native(model, rows, "above", "x", "y")
+
+    lone = stored(stages[1], str(tmp_path / "lone"))
+    vectors = model.transform(rows).select("both")
+    columns = Signature(inputs=(Field(name="both", type="list<double>", length=2),))
+    spec = read_spec(str(tmp_path / "lone"), name="made", signature=columns)
+    got = [tuple(row.made) for row in score(vectors, spec, keep=[]).collect()]
+    assert got == native(lone, vectors, "above")
+
+
+def test_an_output_of_another_type_than_the_stage_s_is_refused(rows, tmp_path):
+    """A list where a number is made, a number where a vector is, a column that nobody makes."""
+    stages = [
+        VectorAssembler(inputCols=["a", "b"], outputCol="both"),
+        SQLTransformer(statement="SELECT *, a + b AS total FROM __THIS__"),
+    ]
+    path = str(tmp_path / "m")
+    stored(Pipeline(stages=stages).fit(rows), path)
+    inputs = (Field(name="a", type="double"), Field(name="b", type="double"))
+    for name, dtype, right in (
+        ("total", "list<double>", "double"),
+        ("both", "double", "list<double>"),
+        ("sum", "double", None),
+    ):
+        given = Signature(inputs=inputs, outputs=(Field(name=name, type=dtype),))
+        with pytest.raises(SignatureError, match=f"the output '{name}' is no {dtype}"):
+            score(rows, read_spec(path, name="made", signature=given), keep=[])
+        if right:  # followed, the advice gives a model that scores
+            given = Signature(inputs=inputs, outputs=(Field(name=name, type=right),))
+            assert score(rows, read_spec(path, name="made", signature=given), keep=[]).count() == 60
+
+
+def test_the_hashes_of_an_lsh_model_are_lists_of_lists(rows, tmp_path):
+    """Declared, since its class does not tell; each hash is a vector of one number."""
+    lsh = MinHashLSH(inputCol="both", outputCol="hashes", numHashTables=2, seed=1)
+    stages = [
+        Binarizer(inputCols=["a", "b"], outputCols=["x", "y"], thresholds=[-9.0, 0.0]),
+        VectorAssembler(inputCols=["x", "y"], outputCol="both"),
+        lsh,
+    ]
+    path = str(tmp_path / "m")
+    model = stored(Pipeline(stages=stages).fit(rows), path)
+    given = Signature(inputs=(), outputs=(Field(name="hashes", type="list<list<double>>"),))
+    spec = read_spec(path, name="made", signature=given)
+    got = [row.made.hashes for row in score(rows, spec, keep=[]).collect()]
+    theirs = model.transform(rows).select("hashes").collect()
+    assert got == [[plain(hashed) for hashed in row.hashes] for row in theirs]

@@ -117,11 +117,32 @@ def test_a_struct_of_the_features_stands_for_them(spark, forest, rows):
     with pytest.raises(AnalysisException, match="FIELD_NOT_FOUND"):
         df.select(udf(F.struct("a")))
     with pytest.raises(AnalysisException, match="Did you mean one of the following"):
-        df.select(udf("bb"))
+        df.select(udf("packed"))
+    with pytest.raises(SignatureError, match=r"'bb' is not a feature.*did you mean 'b'.*F.col"):
+        udf("bb")
+    twin = packed.withColumnRenamed("s", "bb").select(udf(F.col("bb")).alias("s"))  # as it says
+    assert model.predict(x).tolist() == [row.s.prediction for row in twin.collect()]
     with pytest.raises(SignatureError, match="does not tell which feature it is"):
         udf("a", F.col("b"))
     named = df.select(udf(a="a", b=F.col("b")).prediction.alias("p"))  # as the error says
     assert model.predict(x).tolist() == [row.p for row in named.collect()]
+
+
+@pytest.mark.skipif(not has_arrow_udf(), reason="Spark 4.0 has no UDF of Arrow's arrays")
+def test_a_lone_column_is_the_one_input_or_a_struct_that_has_it(spark, rows, tmp_path):
+    """Its type decides; a text is a name, as ever."""
+    df, x = rows
+    model = RandomForestClassifier(n_estimators=3, random_state=0).fit(x[["a"]], x["a"] > x["b"])
+    udf = score_udf(save(model, tmp_path, name="one"), spark=spark)
+    for column, given in (
+        (F.col("b") * 1, "b"),
+        (F.struct("b", "a"), "a"),
+        (F.struct(F.col("b").alias("A")), "b"),
+    ):
+        made = df.select(udf(column).prediction.alias("p")).collect()
+        assert [row.p for row in made] == model.predict(x[[given]].set_axis(["a"], axis=1)).tolist()
+    with pytest.raises(PySparkException, match=r"SignatureError: column 'a' is .*the model takes"):
+        df.select(udf(F.struct("b"))).collect()
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +175,7 @@ def test_a_vector_column_is_scored_in_sql_and_by_a_column_function(clean_spark, 
             given.select(udf().prediction.alias("prediction")),
             given.select(udf(features="features").prediction.alias("prediction")),
             given.select(udf(F.struct("features")).prediction.alias("prediction")),
+            given.toDF("v").select(udf(F.col("v")).prediction.alias("prediction")),
             clean_spark.sql("SELECT by_vector(features).prediction FROM t"),
             clean_spark.sql("SELECT by_vector(FEATURES => features).prediction FROM t"),
         ]

@@ -76,7 +76,7 @@ def test_every_output_is_of_these_rounds_alone(tmp_path):
 
 
 def test_the_best_round_gives_way_to_those_that_are_named(tmp_path):
-    """As in `XGBClassifier.predict`: without params its best round ends the trees."""
+    """As in `XGBClassifier.predict`: without params, and for 0, its best round ends the trees."""
     model = xgboost.XGBClassifier(n_estimators=30, max_depth=4, n_jobs=1, early_stopping_rounds=2)
     model.fit(FRAME[:120], SIGN[:120], eval_set=[(FRAME[120:], SIGN[120:])], verbose=False)
     made = model.get_booster().num_boosted_rounds()
@@ -85,10 +85,13 @@ def test_the_best_round_gives_way_to_those_that_are_named(tmp_path):
     model.save_model(tmp_path / "model.json")
 
     for at in (path, str(tmp_path / "model.json")):
-        for params, kind in (({}, {}), ({"iteration_range": (0, made)},) * 2):
+        for kind in ({}, {"iteration_range": (0, made)}, {"iteration_range": (0, 0)}):
             chances = model.predict_proba(ROWS, **kind)
             expected = {"probability": chances}
-            check_scorer(load_scorer(read_spec(at, params=params)), BATCH, expected=expected)
+            check_scorer(load_scorer(read_spec(at, params=kind)), BATCH, expected=expected)
+        # The wrapper itself would pass over the 2.
+        with pytest.raises(ConfigError, match=r"iteration_range=\[2, 0\] names no trees"):
+            read_spec(at, params={"iteration_range": (2, 0)})
 
 
 def test_wrappers_at_the_end_of_a_pipeline_take_their_library_s_words(tmp_path):

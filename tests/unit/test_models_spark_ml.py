@@ -258,13 +258,25 @@ def test_a_pipeline_that_only_transforms_gives_the_columns_that_it_makes(tmp_pat
 def test_what_a_class_does_not_tell_is_declared(tmp_path):
     """The hashes of an LSH model have no type that a column of ours knows; SQL tells nothing."""
     hashes = {"inputCol": "v", "outputCol": "hashes"}
-    lsh = pipeline(tmp_path / "h", (f"{FEATURE}MinHashLSHModel", "m", hashes))
+    lsh_class = f"{FEATURE}MinHashLSHModel"
+    lsh = pipeline(tmp_path / "h", (lsh_class, "m", hashes))
     with pytest.raises(SignatureUnknown):
         read_spec(lsh)
     sql = {"statement": "SELECT *, a + 1 AS more FROM __THIS__"}
     path = pipeline(tmp_path / "q", (f"{FEATURE}SQLTransformer", "q", sql))
     with pytest.raises(SignatureUnknown, match="which columns it takes"):
         read_spec(path)
+    indexer = (f"{FEATURE}StringIndexerModel", "i", {"inputCol": "c", "outputCol": "ci"})
+    vector = Field(name="v", type="list<double>", length=2)
+    columns = Signature(inputs=(Field(name="c", type="string"), vector))
+    for place, beside in enumerate(
+        ((f"{FEATURE}SQLTransformer", "q", sql), (lsh_class, "m", hashes))
+    ):
+        mixed = pipeline(tmp_path / str(place), indexer, beside)
+        with pytest.raises(SignatureUnknown, match=r"it gives .*outputs=\(Field\(name=\"ci\""):
+            read_spec(mixed, signature=columns)
+        (named,) = read_spec(mixed, signature=columns, outputs="ci").signature.outputs
+        assert (named.name, named.type) == ("ci", "double")
     given = Signature(
         inputs=(Field(name="a", type="double"),), outputs=(Field(name="more", type="double"),)
     )

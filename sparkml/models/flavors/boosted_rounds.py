@@ -23,10 +23,11 @@ PARAMS = {
 """A library → its own names of what says which trees score."""
 
 
-def of_rounds(booster: Any, params: Mapping[str, Any]) -> Any:
+def of_rounds(booster: Any, params: Mapping[str, Any], *, wrapped: bool = False) -> Any:
     """A booster of LightGBM, XGBoost or CatBoost with the trees that `params` name and no others.
 
-    Costs a copy of the model. CatBoost parts models of symmetric trees alone.
+    `wrapped`: the params are read as the library's scikit-learn wrapper reads them. Costs a copy of
+    the model. CatBoost parts models of symmetric trees alone.
 
     Raises:
         ConfigError: a param that the library has not, or trees that the model has not.
@@ -46,7 +47,7 @@ def of_rounds(booster: Any, params: Mapping[str, Any]) -> Any:
     rounds = count(booster)
     where = ", ".join(f"params.{name}" for name in given)
     try:
-        start, end = _ROUNDS[library](booster, given, rounds)
+        start, end = _ROUNDS[library](booster, given, rounds, wrapped)
         named = type(start) is type(end) is int and 0 <= start < end <= rounds
     except (TypeError, ValueError):
         named = False
@@ -83,7 +84,8 @@ def wrapper_of_rounds(wrapper: Any, params: Mapping[str, Any]) -> Any:
         )
     booster = getattr(wrapper, inner)
     made = copy.copy(wrapper)
-    made._Booster = of_rounds(booster() if callable(booster) else booster, params)  # noqa: SLF001
+    booster = booster() if callable(booster) else booster
+    made._Booster = of_rounds(booster, params, wrapped=True)  # noqa: SLF001
     return made
 
 
@@ -93,27 +95,38 @@ def _library(model: Any) -> str:
     return next((name for name in names if name in PARAMS), "")
 
 
-def _of_xgboost(booster: Any, given: Mapping[str, Any], rounds: int) -> tuple[int, int]:
-    del booster
+def _of_xgboost(
+    booster: Any, given: Mapping[str, Any], rounds: int, wrapped: bool
+) -> tuple[int, int]:
     start, end = given["iteration_range"]
-    return start, end or rounds
+    if end or not wrapped:
+        return start, end or rounds
+    if start:  # the wrapper would pass over it, and score from the first round on
+        return start, 0
+    best = booster.attr("best_iteration")
+    return start, rounds if best is None else int(best) + 1
 
 
-def _of_lightgbm(booster: Any, given: Mapping[str, Any], rounds: int) -> tuple[int, int]:
+def _of_lightgbm(
+    booster: Any, given: Mapping[str, Any], rounds: int, wrapped: bool
+) -> tuple[int, int]:
+    del wrapped
     start, several = given.get("start_iteration", 0), given.get("num_iteration")
     if several is None and start <= 0 and booster.best_iteration > 0:
         several = booster.best_iteration
     return start, start + several if several is not None and several > 0 else rounds
 
 
-def _of_catboost(booster: Any, given: Mapping[str, Any], rounds: int) -> tuple[int, int]:
-    del booster
+def _of_catboost(
+    booster: Any, given: Mapping[str, Any], rounds: int, wrapped: bool
+) -> tuple[int, int]:
+    del booster, wrapped
     return given.get("ntree_start", 0), given.get("ntree_end", 0) or rounds
 
 
 _SOURCE = re.compile(r"^(\[[\d:]+\] )?\S+:\d+: ")
 """Where in the library's own sources an error was raised."""
-_ROUNDS: Mapping[str, Callable[[Any, Mapping[str, Any], int], tuple[int, int]]] = {
+_ROUNDS: Mapping[str, Callable[[Any, Mapping[str, Any], int, bool], tuple[int, int]]] = {
     "xgboost": _of_xgboost,
     "lightgbm": _of_lightgbm,
     "catboost": _of_catboost,

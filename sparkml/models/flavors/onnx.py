@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from sparkml.errors import ConfigError, ModelUnreadable, did_you_mean
-from sparkml.models.batch_free import check_batch_free, two_rows
+from sparkml.models.batch_free import check_batch_free, check_entries, two_rows
 from sparkml.models.extra_outputs import check_outputs
 from sparkml.models.flavors.onnx_feeds import Feeds
 from sparkml.models.flavors.onnx_inner import inner_fields, with_inner
@@ -177,7 +177,8 @@ class OnnxModel:
             if size is None:
                 return results(feed, batch.num_rows)
             pieces = [results(piece, size) for piece in _pieces(feed, batch.num_rows, size)]
-            return [np.concatenate(part)[: batch.num_rows] for part in zip(*pieces, strict=True)]
+            end = batch.num_rows - len(pieces) * size or None
+            return [np.concatenate(part)[:end] for part in zip(*pieces, strict=True)]
 
         return run
 
@@ -206,11 +207,14 @@ class OnnxPredictor:
         self.tables = model.runner(signature.inputs, wanted)
 
     def check(self) -> None:
-        """See `rehearse`; refuse a graph whose rows' results are not their own."""
-        rehearse(self.predict, self._signature.inputs, {})
-        rows = two_rows(self._signature.inputs)
+        """See `rehearse`; refuse a graph whose rows have no results of their own."""
+        inputs, where = self._signature.inputs, self._model.where
+        names = [f.name for f in self._signature.outputs]
+        check_entries(self.tables, inputs, names, where=where)
+        rehearse(self.predict, inputs, {})
+        rows = two_rows(inputs)
         each = (rows.slice(0, 1), rows.slice(1, 1))
-        check_batch_free(self.tables, rows, each, rtol=BATCH_RTOL, where=self._model.where)
+        check_batch_free(self.tables, rows, each, rtol=BATCH_RTOL, where=where)
 
     @cached_property
     def takes_nan(self) -> bool:

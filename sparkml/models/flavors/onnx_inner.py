@@ -11,7 +11,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from sparkml.errors import ModelUnreadable, SignatureError
-from sparkml.models.flavors.onnx_tensors import output_field, port_of, shown
+from sparkml.models.flavors.onnx_tensors import output_field, port_of
 from sparkml.models.flavors.sklearn_signature import probe
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def inner_fields(
     """The outputs that those of `names` are which the graph has as inner tensors.
 
     Raises:
-        SignatureError: one has not one value, or list of them, for each row.
+        SignatureError: one is a single value, or of a type that no column has.
     """
     found = [name for name in names if with_inner(model, [name])]
     opened = with_inner(model, found) if found else None
@@ -80,12 +80,9 @@ def inner_fields(
     for name in found:
         port, shape = ports[name], shapes.get(name, ports[name].shape)
         field = output_field(name, port, shape) if port.dtype else None
-        if field is None or (name in shapes and shape[:1] != (2,)):
+        if field is None:
             raise SignatureError(
-                f"the inner tensor '{name}' has the shape {shown(shape)} for two rows, and no "
-                "entry for each"
-                if shape
-                else f"the inner tensor '{name}' is nothing that a column can hold",
+                f"the inner tensor '{name}' is nothing that a column can hold",
                 where=model.where,
                 fix="name a tensor whose first dimension is that of the rows",
             )

@@ -137,16 +137,17 @@ def probe(
     *,
     missing: bool,
     examples: Mapping[str, Any] | None = None,
+    rows: int = 2,
 ) -> Given | None:
-    """What the model gives for two made-up rows; None where it refuses them.
+    """What the model gives for made-up rows, all of them equal; None where it refuses them.
 
-    The rows hold zeros and empty texts, or a column's own value in `examples`, or (`missing`)
+    They hold zeros and empty texts, or a column's own value in `examples`, or (`missing`)
     nothing at all.
     """
     schema = input_schema(Signature(inputs=inputs))
     known = {} if missing else examples or {}
     columns = [
-        _made_up(f, t.type, missing=missing, example=known.get(f.name))
+        _made_up(f, t.type, rows, missing=missing, example=known.get(f.name))
         for f, t in zip(inputs, schema, strict=True)
     ]
     batch = pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -169,15 +170,17 @@ def tried(call: Callable[[Rows], Given], rows: Rows) -> Given | None:
             return None
 
 
-def _made_up(wanted: Field, dtype: pa.DataType, *, missing: bool, example: Any) -> pa.Array:
+def _made_up(
+    wanted: Field, dtype: pa.DataType, rows: int, *, missing: bool, example: Any
+) -> pa.Array:
     if not is_list(dtype):
         if example is not None:
             with suppress(pa.ArrowException, TypeError):  # the caller may declare another type
-                return pa.array([example] * 2, dtype)
-        return pa.array([None if missing else _zero(dtype)] * 2, dtype)
+                return pa.array([example] * rows, dtype)
+        return pa.array([None if missing else _zero(dtype)] * rows, dtype)
     nothing = float("nan") if pa.types.is_floating(dtype.value_type) else None
     element = nothing if missing else _zero(dtype.value_type)
-    return pa.array([[element] * (wanted.length or 1)] * 2, dtype)
+    return pa.array([[element] * (wanted.length or 1)] * rows, dtype)
 
 
 def _zero(dtype: pa.DataType) -> Any:

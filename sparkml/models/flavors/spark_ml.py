@@ -18,12 +18,12 @@ from sparkml.errors import (
 from sparkml.models.extra_outputs import LEAF, MARGIN, check_outputs
 from sparkml.models.flavors.sklearn_signature import PREDICTION, PROBABILITY, line_to_write
 from sparkml.models.flavors.spark_ml_stages import Stage, chosen_folder, read_stages
-from sparkml.models.flavors.spark_ml_types import OUTPUT_TYPES, VECTOR, input_type, width_of
+from sparkml.models.flavors.spark_ml_types import VECTOR, input_type, made_types, width_of
 from sparkml.models.mlmodel import inside
 from sparkml.spec import Field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -152,9 +152,13 @@ class SparkMLModel:
     @property
     def hint(self) -> str:
         """The line that tells the types of the columns."""
-        if self.inputs and not self.outputs((), ()):
-            return f'signature=Signature(inputs=(), outputs=(Field(name="…", type="{VECTOR}"), …))'
-        return line_to_write(self.raw or ())
+        if self.outputs((), ()):
+            return line_to_write(self.raw or ())
+        inputs = () if self.inputs else ('Field(name="…", type="double")', "…")
+        outputs = [f'Field(name="{f.name}", type="{f.type}")' for f in self.extras(())[:3]]
+        outputs.append(f'Field(name="…", type="{VECTOR}")')
+        told = f"inputs=({', '.join(inputs)}), outputs=({', '.join(outputs)}, …)"
+        return f"signature=Signature({told})"
 
     @property
     def takes_nan(self) -> bool:
@@ -173,12 +177,15 @@ class SparkMLModel:
     def outputs(self, inputs: tuple[Field, ...], recorded: tuple[Field, ...]) -> tuple[Field, ...]:
         """`prediction`, and `probability` where the predictor has a column for it.
 
-        Of a model that only transforms, the columns that no stage of it takes again.
+        Of a model that only transforms, the columns that no stage of it takes again; none where
+        the type of one, or what SQL makes, is not known.
         """
-        del inputs, recorded
+        del recorded
         if self._last is None:
             taken = {name for stage in self.stages for name in stage.takes}
-            return self._transformed(lambda name: name not in taken)
+            types = {n: t for n, t in made_types(self.stages, inputs).items() if n not in taken}
+            known = all(types.values()) and not self._has_sql
+            return tuple(Field(name=n, type=t) for n, t in types.items() if known)
         dtype = "int32" if self._last.kind in WHOLE else "double"
         made = [Field(name=PREDICTION, type="string" if self._labels else dtype)]
         if PROBABILITY in self.columns:
@@ -190,22 +197,12 @@ class SparkMLModel:
 
         Of a model that only transforms, the columns in between.
         """
-        del inputs
         if self._last is None:
-            usual = {f.name for f in self.outputs((), ())}
-            return self._transformed(lambda name: name not in usual)
+            usual = {f.name for f in self.outputs(inputs, ())}
+            types = {n: t for n, t in made_types(self.stages, inputs).items() if n not in usual}
+            return tuple(Field(name=n, type=t) for n, t in types.items() if t)
         types = {MARGIN: VECTOR, LEAF: "list<int32>"}
         return tuple(Field(name=n, type=t) for n, t in types.items() if n in self.columns)
-
-    def _transformed(self, wanted: Callable[[str], bool]) -> tuple[Field, ...]:
-        """The wanted ones of the columns that the stages make, as far as their type is known."""
-        types = {
-            name: OUTPUT_TYPES[stage.kind]
-            for stage in self.stages
-            for name in stage.makes
-            if stage.kind in OUTPUT_TYPES
-        }
-        return tuple(Field(name=n, type=t) for n, t in types.items() if wanted(n))
 
     def predictor(self, signature: Signature, params: Mapping[str, Any]) -> SparkMLPredictor:
         """The model bound to a signature, for `sparkml.spark.ml.score` to score."""

@@ -1,4 +1,4 @@
-"""What a Spark ML stage takes: the type of the table's columns, and the length of its vectors."""
+"""What a Spark ML stage takes and makes: its columns' types, and the length of its vectors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sparkml.models.flavors.spark_ml_stages import Stage, read_stages, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from sparkml.spec import Field
 
 VECTOR = "list<double>"
 INPUT_TYPES = {
@@ -90,6 +92,23 @@ OUTPUT_TYPES = {
 def input_type(stage: Stage) -> str:
     """The type of the columns that a stage takes; empty where its class does not tell."""
     return INPUT_TYPES.get(stage.kind, VECTOR if stage.param("featuresCol") else "")
+
+
+def made_types(stages: Iterable[Stage], inputs: Iterable[Field]) -> dict[str, str]:
+    """The columns that stages make of `inputs`, and their types; empty where nobody tells.
+
+    A Binarizer alone makes what it takes: a number of a number, a vector of a vector. What SQL
+    makes is not among them.
+    """
+    types = {f.name: f.type for f in inputs}
+    made: dict[str, str] = {}
+    for stage in stages:
+        taken = dict(zip(stage.makes, stage.takes, strict=False))
+        for name in stage.makes:
+            same = stage.kind == "Binarizer" and types.get(taken.get(name, ""), "")[:5] == "list<"
+            made[name] = VECTOR if same else OUTPUT_TYPES.get(stage.kind, "")
+        types |= made
+    return made
 
 
 def width_of(stage: Stage) -> int | None:

@@ -132,7 +132,8 @@ class XGBoostBooster:
         """The same with the trees that `iteration_range` names."""
         if not params:
             return self
-        booster = of_rounds(self._booster, params)
+        wrapped = self._wrapper not in ("", "Booster") or bool(_wrapper_s_kind(self._booster))
+        booster = of_rounds(self._booster, params, wrapped=wrapped)
         return XGBoostBooster(booster, self._xgboost, self._wrapper)
 
     def check(self) -> None:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.types import ArrayType, DoubleType, FloatType
 
 from sparkml.errors import SignatureError, UnsupportedFlavor
+from sparkml.models.extra_outputs import LEAF
 from sparkml.models.flavors.spark_ml import FLAVOR
 from sparkml.models.read import open_predictor
 from sparkml.scoring.scorer import ERROR_TYPE
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from sparkml.models.flavors.spark_ml import SparkMLPredictor
     from sparkml.spark.ml.guards import Guard
-    from sparkml.spec import ModelSpec
+    from sparkml.spec import Field, ModelSpec
 
 ROW_BY_ROW = frozenset({"Project", "SubqueryAlias", "View"})
 """The operators of a plan that give one row for each."""
@@ -65,7 +66,7 @@ def with_scores(df: DataFrame, spec: ModelSpec, sources: Mapping[str, str], into
 
     Raises:
         ModelUnreadable: Spark cannot load a stage.
-        SignatureError: a stage does not take what the signature gives.
+        SignatureError: a stage does not take what the signature gives, or gives something else.
         UnsupportedFlavor: the pipeline does not give exactly one row for each.
         SetupError: the session is Spark Connect.
     """
@@ -81,7 +82,7 @@ def with_scores(df: DataFrame, spec: ModelSpec, sources: Mapping[str, str], into
     )
     for stage in load_stages(df.sparkSession, spec, model):
         made = _transformed(made, stage, spec, model, why)
-    outputs = [_output(made, model.columns[f.name], f.type) for f in spec.signature.outputs]
+    outputs = [_output(made, model.columns[f.name], f, spec) for f in spec.signature.outputs]
     payload = inputs.payload(lambda name: aside[name])
     scores = _struct(outputs, column(why), payload, spec)
     return made.select(
@@ -156,13 +157,25 @@ def _check_rows(fed: DataFrame, made: DataFrame, stage: Any, spec: ModelSpec) ->
         )
 
 
-def _output(df: DataFrame, name: str, dtype: str) -> Column:
-    value, target = column(name), spark_type(to_arrow_type(dtype))
-    if isinstance(df.schema[name].dataType, VectorUDT):
-        value = vector_to_array(value)
-    elif isinstance(target, ArrayType) and not isinstance(df.schema[name].dataType, ArrayType):
-        value = F.array(value)  # the leaf of a lone tree
-    return value.cast(target)
+def _output(df: DataFrame, name: str, field: Field, spec: ModelSpec) -> Column:
+    value, target = column(name), spark_type(to_arrow_type(field.type))
+    try:
+        made = df.schema[name].dataType
+        if isinstance(made, VectorUDT):
+            value = vector_to_array(value)
+        elif isinstance(made, ArrayType) and isinstance(made.elementType, VectorUDT):
+            value = F.transform(value, lambda x: vector_to_array(x, "float64"))  # hashes of LSH
+        elif field.name == LEAF and not isinstance(made, ArrayType):
+            value = F.array(value)  # the leaf of a lone tree
+        value = value.cast(target)
+        _ = df.select(value).schema
+    except (KeyError, *FROM_SPARK) as error:
+        raise SignatureError(
+            f"the output '{field.name}' is no {field.type}: {brief(error)}",
+            where=spec.uri,
+            fix="declare the outputs as the stages make them",
+        ) from error
+    return value
 
 
 def _struct(outputs: list[Column], why: Column, payload: Column, spec: ModelSpec) -> Column:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from sparkml import load_scorer, read_spec
-from sparkml.errors import SignatureError
+from sparkml.errors import ContractViolation, SignatureError
 from sparkml.spec import Field, Signature
 from sparkml.testing import check_scorer
 from tests.graphs import FLOAT, graph, image_model, native, node
@@ -93,9 +93,43 @@ def test_names_that_nothing_in_the_graph_has_are_refused(save):
         read_spec(path, outputs=["active", "actve"])
     with pytest.raises(SignatureError, match="no output 'nothing'"):
         read_spec(path, outputs=["nothing"])
-    with pytest.raises(SignatureError, match=r"'first' has the shape 3×12 .* no entry for each"):
+    with pytest.raises(
+        SignatureError, match=r"'first' has the shape \(3, 12\) .* no entry for each"
+    ):
         read_spec(path, outputs=["first"])
     load_scorer(read_spec(path, outputs=["active"]))(BATCH)
+
+
+def with_two(rows="N"):
+    """A graph of two columns, whose tensors inside have two entries, whatever the rows."""
+    return graph(
+        [
+            node("Transpose", "x", "turned", perm=[1, 0]),
+            node("MatMul", "x weights", "score"),
+            node("MatMul", "turned score", "sums"),
+            node("MatMul", "x turned", "products"),
+            node("Identity", "weights", "same"),
+        ],
+        {"x": (FLOAT, [rows, 2])},
+        {"score": (FLOAT, [rows, 1])},
+        weights=np.array([[1], [3]], np.float32),
+    )
+
+
+@pytest.mark.parametrize("name", ["turned", "sums", "products", "same", "weights"])
+@pytest.mark.parametrize("rows", ["N", 1, 2])
+def test_a_tensor_that_fits_two_rows_by_chance_is_refused(name, rows, save):
+    """By its name alone or by a declared output; else a batch of two rows would score wrong."""
+    path = save(with_two(rows))
+    declared = Signature(inputs=(), outputs=(Field(name=name, type="list<float>"),))
+    told = "no entry for each|when another row is beside it"
+    for asked in ({"outputs": [name]}, {"signature": declared}):
+        if rows == 1 and name == "products":  # of a graph of single rows it is a row's own
+            load_scorer(read_spec(path, **asked))
+            continue
+        with pytest.raises((SignatureError, ContractViolation), match=told):
+            read_spec(path, **asked)
+    load_scorer(read_spec(path, outputs="score"))
 
 
 def test_a_declared_name_renames_the_output_unless_it_is_a_tensor_s(save):
