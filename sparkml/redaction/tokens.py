@@ -6,7 +6,9 @@ quotes or beside certain names.
 
 from __future__ import annotations
 
+import logging
 import re
+import warnings
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
@@ -104,10 +106,14 @@ def _known() -> tuple[tuple[str, re.Pattern[str], Any], ...]:
 
     Where the library is missing (a worker without it), whatever may be a token counts as one.
     """
+    shown = warnings.showwarning
     try:
         rooms = {room: import_module(f"detect_secrets.plugins.{room}") for room in _DETECTORS}
     except ImportError:
         return (("what may be a token", _CANDIDATE, bool),)
+    finally:
+        if warnings.showwarning is not shown:  # it sends all warnings of the process to a log
+            logging.captureWarnings(capture=False)
     detectors = [getattr(rooms[room], name) for room, name in _DETECTORS.items()]
     return tuple(
         (f"what looks like a secret ({d.secret_type})", p, getattr(d, "is_formally_valid", bool))

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -291,3 +293,15 @@ def test_a_text_is_masked_where_it_is_secret_and_nowhere_else():
     text = "cannot read https://me:hunter2@host/in for models:/wine@champion, sha256 0a1b2c"
     assert masked(text) == text.replace("hunter2", MASK)
     assert masked(masked(text)) == masked(text)
+
+
+def test_looking_for_tokens_leaves_the_process_s_warnings_alone():
+    """In a process of its own: the library that knows them sends every warning to a log."""
+    script = """
+import warnings
+from sparkml.redaction.tokens import _known
+shown = warnings.showwarning
+assert len(_known()) > 5
+assert warnings.showwarning is shown
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
