@@ -13,6 +13,25 @@ if TYPE_CHECKING:
     from sparkml.spec import Field
 
 VECTOR = "list<double>"
+_VECTOR_OF_VECTOR = (
+    "ChiSqSelectorModel",
+    "DCT",
+    "ElementwiseProduct",
+    "IDFModel",
+    "MaxAbsScalerModel",
+    "MinMaxScalerModel",
+    "Normalizer",
+    "PCAModel",
+    "PolynomialExpansion",
+    "RobustScalerModel",
+    "StandardScalerModel",
+    "UnivariateFeatureSelectorModel",
+    "VarianceThresholdSelectorModel",
+    "VectorIndexerModel",
+    "VectorSlicer",
+)
+"""The classes of stages that make a vector of a vector."""
+
 INPUT_TYPES = {
     "IsotonicRegressionModel": "",  # a number or a vector: its files do not tell
     **dict.fromkeys(("RegexTokenizer", "StringIndexerModel", "Tokenizer"), "string"),
@@ -24,27 +43,7 @@ INPUT_TYPES = {
         ("Binarizer", "Bucketizer", "ImputerModel", "OneHotEncoderModel", "VectorAssembler"),
         "double",
     ),
-    **dict.fromkeys(
-        (
-            "ChiSqSelectorModel",
-            "DCT",
-            "ElementwiseProduct",
-            "IDFModel",
-            "MaxAbsScalerModel",
-            "MinMaxScalerModel",
-            "Normalizer",
-            "PCAModel",
-            "PolynomialExpansion",
-            "RobustScalerModel",
-            "StandardScalerModel",
-            "UnivariateFeatureSelectorModel",
-            "VarianceThresholdSelectorModel",
-            "VectorIndexerModel",
-            "VectorSizeHint",
-            "VectorSlicer",
-        ),
-        VECTOR,
-    ),
+    **dict.fromkeys((*_VECTOR_OF_VECTOR, "VectorSizeHint"), VECTOR),
 }
 """A stage's class → the type of the table's columns that it takes; a predictor takes a vector."""
 
@@ -58,29 +57,15 @@ OUTPUT_TYPES = {
     **dict.fromkeys(("NGram", "RegexTokenizer", "StopWordsRemover", "Tokenizer"), "list<string>"),
     **dict.fromkeys(
         (
-            "ChiSqSelectorModel",
+            *_VECTOR_OF_VECTOR,
             "CountVectorizerModel",
-            "DCT",
             "DistributedLDAModel",
-            "ElementwiseProduct",
             "FeatureHasher",
             "HashingTF",
-            "IDFModel",
             "Interaction",
             "LocalLDAModel",
-            "MaxAbsScalerModel",
-            "MinMaxScalerModel",
-            "Normalizer",
             "OneHotEncoderModel",
-            "PCAModel",
-            "PolynomialExpansion",
-            "RobustScalerModel",
-            "StandardScalerModel",
-            "UnivariateFeatureSelectorModel",
-            "VarianceThresholdSelectorModel",
             "VectorAssembler",
-            "VectorIndexerModel",
-            "VectorSlicer",
             "Word2VecModel",
         ),
         VECTOR,
