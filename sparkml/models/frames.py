@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkml.arrow import matrix
+from sparkml.decimals import WHOLE
 from sparkml.lists import is_list
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 _DAYS = 106_751
 _MICROSECONDS = 2**63 // 1_000
 """How far from 1970 nanoseconds reach: from 1677-09-21 to 2262-04-11."""
-_WHOLE = 2**53
-"""How far doubles hold every whole number."""
 
 
 def frame(
@@ -88,7 +87,7 @@ def _far(column: pa.Array) -> npt.NDArray[np.bool_] | None:
     if pa.types.is_int64(column.type):
         if not column.null_count:
             return None
-        counts, limit = column, _WHOLE
+        counts, limit = column, WHOLE
     elif pa.types.is_date(column.type):
         counts, limit = column.cast(pa.date32()).view(pa.int32()), _DAYS
     else:
